@@ -1,0 +1,21 @@
+// SPDX-FileCopyrightText: 2026 The Orthoplex authors
+// SPDX-License-Identifier: Apache-2.0
+#include "base/timer.hpp"
+
+#include "base/trace.hpp"
+
+namespace opx::base {
+
+std::string_view name(Phase phase) noexcept {
+  constexpr std::array<std::string_view, static_cast<std::size_t>(Phase::kCount)> kNames = {
+      "spmm", "gemm", "elementwise", "loss", "optimizer", "comm", "pack", "evaluate", "checkpoint", "other"};
+  return kNames.at(static_cast<std::size_t>(phase));
+}
+
+PhaseScope::~PhaseScope() {
+  const double duration = now_seconds() - start_;
+  clock_.add(phase_, duration);
+  if (clock_.trace() != nullptr) clock_.trace()->add(label_.empty() ? name(phase_) : label_, name(phase_), start_, duration);
+}
+
+}  // namespace opx::base

@@ -1,0 +1,61 @@
+// SPDX-FileCopyrightText: 2026 The Orthoplex authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Wall clock and seconds by phase.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <string_view>
+
+namespace opx::base {
+
+/// Monotonic seconds since an arbitrary start.
+inline double now_seconds() noexcept {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+/// What the time of a step is spent on; the keys of `seconds` in metrics.jsonl and the lanes of trace.json.
+enum class Phase : std::size_t { kSpmm, kGemm, kElementwise, kLoss, kOptimizer, kComm, kPack, kEvaluate, kCheckpoint, kOther, kCount };
+[[nodiscard]] std::string_view name(Phase phase) noexcept;
+
+class TraceWriter;
+
+/// Seconds and calls by phase of one rank; not shared between ranks.
+class PhaseClock {
+ public:
+  void add(Phase phase, double seconds) noexcept {
+    seconds_[static_cast<std::size_t>(phase)] += seconds;
+    ++calls_[static_cast<std::size_t>(phase)];
+  }
+  [[nodiscard]] double seconds(Phase phase) const noexcept { return seconds_[static_cast<std::size_t>(phase)]; }
+  [[nodiscard]] long calls(Phase phase) const noexcept { return calls_[static_cast<std::size_t>(phase)]; }
+  void reset() noexcept { seconds_ = {}; calls_ = {}; }
+  /// Also records every scope as a trace event from now on; null stops. Not owned.
+  void set_trace(TraceWriter* trace) noexcept { trace_ = trace; }
+  [[nodiscard]] TraceWriter* trace() const noexcept { return trace_; }
+
+ private:
+  std::array<double, static_cast<std::size_t>(Phase::kCount)> seconds_{};
+  std::array<long, static_cast<std::size_t>(Phase::kCount)> calls_{};
+  TraceWriter* trace_ = nullptr;
+};
+
+/// Adds the time from construction to destruction to a phase. `label` (a literal) names the trace event.
+class PhaseScope {
+ public:
+  PhaseScope(PhaseClock& clock, Phase phase, std::string_view label = {}) noexcept
+      : clock_(clock), phase_(phase), label_(label), start_(now_seconds()) {}
+  PhaseScope(const PhaseScope&) = delete;
+  PhaseScope& operator=(const PhaseScope&) = delete;
+  ~PhaseScope();
+
+ private:
+  PhaseClock& clock_;
+  Phase phase_;
+  std::string_view label_;
+  double start_;
+};
+
+}  // namespace opx::base

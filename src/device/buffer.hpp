@@ -1,0 +1,75 @@
+// SPDX-FileCopyrightText: 2026 The Orthoplex authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Aligned, uninitialised, move-only memory of one Context, counted in its MemoryAccount.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <type_traits>
+#include <utility>
+
+#include "base/types.hpp"
+#include "device/context.hpp"
+
+namespace opx::device {
+
+namespace detail {
+/// 64-byte-aligned memory (2 MiB pages advised from 4 MiB on); throws OutOfMemory with the size asked for.
+[[nodiscard]] void* allocate(std::size_t bytes);
+void deallocate(void* pointer, std::size_t bytes) noexcept;
+}  // namespace detail
+
+/// Owns `size` elements of T, not initialised. The Context must outlive it.
+template <class T>
+class Buffer {
+  static_assert(std::is_trivially_copyable_v<T>);
+
+ public:
+  Buffer() = default;
+  Buffer(Context& context, Index size) : account_(&context.memory()), size_(size) {
+    if (size_ > 0) {
+      data_ = static_cast<T*>(detail::allocate(bytes()));
+      account_->add(bytes());
+    }
+  }
+  Buffer(Buffer&& other) noexcept { swap(other); }
+  Buffer& operator=(Buffer&& other) noexcept {
+    Buffer(std::move(other)).swap(*this);
+    return *this;
+  }
+  Buffer(const Buffer&) = delete;
+  Buffer& operator=(const Buffer&) = delete;
+  ~Buffer() {
+    if (data_ != nullptr) {
+      account_->remove(bytes());
+      detail::deallocate(data_, bytes());
+    }
+  }
+  void swap(Buffer& other) noexcept {
+    std::swap(account_, other.account_);
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+  }
+
+  [[nodiscard]] T* data() noexcept { return data_; }
+  [[nodiscard]] const T* data() const noexcept { return data_; }
+  [[nodiscard]] Index size() const noexcept { return size_; }
+  [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
+  [[nodiscard]] std::size_t bytes() const noexcept { return static_cast<std::size_t>(size_) * sizeof(T); }
+  [[nodiscard]] T& operator[](Index i) noexcept { return data_[i]; }
+  [[nodiscard]] const T& operator[](Index i) const noexcept { return data_[i]; }
+  [[nodiscard]] T* begin() noexcept { return data_; }
+  [[nodiscard]] T* end() noexcept { return data_ + size_; }
+  [[nodiscard]] const T* begin() const noexcept { return data_; }
+  [[nodiscard]] const T* end() const noexcept { return data_ + size_; }
+  [[nodiscard]] std::span<T> span() noexcept { return {data_, static_cast<std::size_t>(size_)}; }
+  [[nodiscard]] std::span<const T> span() const noexcept { return {data_, static_cast<std::size_t>(size_)}; }
+
+ private:
+  MemoryAccount* account_ = nullptr;
+  T* data_ = nullptr;
+  Index size_ = 0;
+};
+
+}  // namespace opx::device

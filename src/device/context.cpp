@@ -1,0 +1,35 @@
+// SPDX-FileCopyrightText: 2026 The Orthoplex authors
+// SPDX-License-Identifier: Apache-2.0
+#include "device/context.hpp"
+
+#include <algorithm>
+
+#include "base/error.hpp"
+#include "device/cpu/parallel.hpp"
+
+namespace opx::device {
+
+void MemoryAccount::add(std::size_t bytes) noexcept {
+  const std::size_t now = now_.fetch_add(bytes, std::memory_order_relaxed) + bytes;
+  std::size_t peak = peak_.load(std::memory_order_relaxed);
+  while (now > peak && !peak_.compare_exchange_weak(peak, now, std::memory_order_relaxed)) {
+  }
+}
+
+Context::Context(ContextOptions options)
+    : threads_(options.threads > 0 ? options.threads : hardware_threads()), logger_(std::move(options.logger)) {
+  OPX_REQUIRE(options.threads >= 0, InvalidArgument, "threads is {}; it takes 1 or more, or 0 for all cores", options.threads);
+}
+
+void Context::parallel_for(Index tasks, base::FunctionRef<void(Index)> task) {
+  cpu::parallel_for(threads_, tasks, task);
+}
+
+void Context::parallel_ranges(Index n, Index grain, base::FunctionRef<void(Range)> body) {
+  if (n <= 0) return;
+  grain = std::max<Index>(grain, 1);
+  const Index parts = ceil_div(n, grain);
+  parallel_for(parts, [&](Index part) { body(even_range(n, parts, part)); });
+}
+
+}  // namespace opx::device

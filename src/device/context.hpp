@@ -1,0 +1,65 @@
+// SPDX-FileCopyrightText: 2026 The Orthoplex authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The handle that comes first in everything that computes: threads, logger, clock, memory account of one rank.
+// Nothing here is global; two ranks in one process have two Contexts. Today's only device is the CPU; a GPU backend
+// adds its stream and libraries here (design.md section 3).
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+
+#include "base/function_ref.hpp"
+#include "base/log.hpp"
+#include "base/timer.hpp"
+#include "base/types.hpp"
+
+namespace opx::device {
+
+/// Bytes that Buffers of one Context hold now and held at most. Thread-safe.
+class MemoryAccount {
+ public:
+  void add(std::size_t bytes) noexcept;
+  void remove(std::size_t bytes) noexcept { now_.fetch_sub(bytes, std::memory_order_relaxed); }
+  [[nodiscard]] std::size_t now() const noexcept { return now_.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::size_t peak() const noexcept { return peak_.load(std::memory_order_relaxed); }
+  void reset_peak() noexcept { peak_.store(now(), std::memory_order_relaxed); }
+
+ private:
+  std::atomic<std::size_t> now_{0}, peak_{0};
+};
+
+struct ContextOptions {
+  int threads = 0;  ///< threads of this rank; 0: one per core of the machine
+  base::Logger logger{};
+};
+
+class Context {
+ public:
+  explicit Context(ContextOptions options = {});
+  Context(const Context&) = delete;
+  Context& operator=(const Context&) = delete;
+
+  [[nodiscard]] int threads() const noexcept { return threads_; }
+  [[nodiscard]] const base::Logger& logger() const noexcept { return logger_; }
+  [[nodiscard]] base::PhaseClock& clock() noexcept { return clock_; }
+  [[nodiscard]] MemoryAccount& memory() noexcept { return memory_; }
+
+  /// Calls task(i) once for each i in [0, tasks), on up to threads() threads, handed out one by one in rising order.
+  /// Blocks until all are done. An exception of a task is rethrown here (the lowest-numbered one wins). No nesting.
+  void parallel_for(Index tasks, base::FunctionRef<void(Index)> task);
+  /// Cuts [0, n) into ranges of about `grain` (boundaries depend on n and grain only, never on threads()) and calls
+  /// body(range) for each as parallel_for does. Sums made per range and added in order are deterministic.
+  void parallel_ranges(Index n, Index grain, base::FunctionRef<void(Range)> body);
+
+ private:
+  int threads_;
+  base::Logger logger_;
+  base::PhaseClock clock_;
+  MemoryAccount memory_;
+};
+
+/// Cores this process may use.
+[[nodiscard]] int hardware_threads() noexcept;
+
+}  // namespace opx::device

@@ -1,0 +1,42 @@
+// SPDX-FileCopyrightText: 2026 The Orthoplex authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Compressed sparse rows: the form of every tile of the adjacency on a rank.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "base/types.hpp"
+#include "device/buffer.hpp"
+
+namespace opx::spmm {
+
+/// Non-owning view. Row i's entries are [row_offsets[i], row_offsets[i+1]) of col_ids (and of values unless empty:
+/// the pattern-only form, all values one). Columns rise within a row.
+struct CsrView {
+  Index rows = 0, cols = 0;
+  std::span<const Index> row_offsets;       ///< rows + 1
+  std::span<const std::int32_t> col_ids;    ///< nnz
+  std::span<const float> values;            ///< nnz or empty
+  [[nodiscard]] Index nnz() const noexcept { return row_offsets.empty() ? 0 : row_offsets[static_cast<std::size_t>(rows)]; }
+};
+
+/// Owns the arrays.
+struct Csr {
+  Index rows = 0, cols = 0;
+  device::Buffer<Index> row_offsets;
+  device::Buffer<std::int32_t> col_ids;
+  device::Buffer<float> values;
+  [[nodiscard]] Index nnz() const noexcept { return row_offsets.empty() ? 0 : row_offsets[rows]; }
+  [[nodiscard]] CsrView view() const noexcept { return {rows, cols, row_offsets.span(), col_ids.span(), values.span()}; }
+  [[nodiscard]] std::size_t bytes() const noexcept { return row_offsets.bytes() + col_ids.bytes() + values.bytes(); }
+};
+
+/// The transpose, columns rising within a row; parallel and deterministic, O(nnz + rows + cols).
+[[nodiscard]] Csr transpose(device::Context& context, const CsrView& a);
+
+/// Throws InvalidArgument if the offsets do not rise from 0 or a column is outside [0, cols).
+void validate(const CsrView& a);
+
+}  // namespace opx::spmm

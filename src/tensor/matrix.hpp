@@ -1,0 +1,64 @@
+// SPDX-FileCopyrightText: 2026 The Orthoplex authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Dense row-major matrices: a non-owning MatrixView and an owning Matrix.
+#pragma once
+
+#include <type_traits>
+#include <utility>
+
+#include "base/error.hpp"
+#include "base/types.hpp"
+#include "device/buffer.hpp"
+
+namespace opx::tensor {
+
+/// rows x cols elements of T, row i at data + i * ld (ld >= cols). Does not own; T may be const.
+template <class T>
+struct MatrixView {
+  T* data = nullptr;
+  Index rows = 0, cols = 0, ld = 0;
+
+  MatrixView() = default;
+  MatrixView(T* data_, Index rows_, Index cols_, Index ld_) : data(data_), rows(rows_), cols(cols_), ld(ld_) {}
+  MatrixView(T* data_, Index rows_, Index cols_) : MatrixView(data_, rows_, cols_, cols_) {}
+
+  [[nodiscard]] T* row(Index i) const noexcept { return data + i * ld; }
+  [[nodiscard]] T& operator()(Index i, Index j) const noexcept { return data[i * ld + j]; }
+  [[nodiscard]] bool contiguous() const noexcept { return ld == cols || rows <= 1; }
+  [[nodiscard]] Index size() const noexcept { return rows * cols; }
+  [[nodiscard]] MatrixView middle_rows(Range r) const { return {data + r.begin * ld, r.size(), cols, ld}; }
+  [[nodiscard]] MatrixView middle_cols(Range c) const { return {data + c.begin, rows, c.size(), ld}; }
+  operator MatrixView<const T>() const noexcept  // NOLINT(google-explicit-constructor)
+    requires(!std::is_const_v<T>)
+  {
+    return {data, rows, cols, ld};
+  }
+};
+
+/// Owns rows x cols elements of T, contiguous (ld == cols), not initialised.
+template <class T>
+class Matrix {
+ public:
+  Matrix() = default;
+  Matrix(device::Context& context, Index rows, Index cols) : buffer_(context, rows * cols), rows_(rows), cols_(cols) {}
+
+  [[nodiscard]] Index rows() const noexcept { return rows_; }
+  [[nodiscard]] Index cols() const noexcept { return cols_; }
+  [[nodiscard]] Index size() const noexcept { return rows_ * cols_; }
+  [[nodiscard]] bool empty() const noexcept { return size() == 0; }
+  [[nodiscard]] T* data() noexcept { return buffer_.data(); }
+  [[nodiscard]] const T* data() const noexcept { return buffer_.data(); }
+  [[nodiscard]] T& operator()(Index i, Index j) noexcept { return data()[i * cols_ + j]; }
+  [[nodiscard]] const T& operator()(Index i, Index j) const noexcept { return data()[i * cols_ + j]; }
+  [[nodiscard]] MatrixView<T> view() noexcept { return {data(), rows_, cols_}; }
+  [[nodiscard]] MatrixView<const T> view() const noexcept { return {data(), rows_, cols_}; }
+  [[nodiscard]] std::span<T> span() noexcept { return buffer_.span(); }
+  [[nodiscard]] std::span<const T> span() const noexcept { return buffer_.span(); }
+
+ private:
+  device::Buffer<T> buffer_;
+  Index rows_ = 0, cols_ = 0;
+};
+
+}  // namespace opx::tensor

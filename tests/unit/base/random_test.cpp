@@ -1,0 +1,69 @@
+// SPDX-FileCopyrightText: 2026 The Orthoplex authors
+// SPDX-License-Identifier: Apache-2.0
+#include "base/random.hpp"
+
+#include <gtest/gtest.h>
+
+#include <set>
+#include <vector>
+
+namespace opx::base {
+namespace {
+
+// Known answer of Philox 4x32-10 from the Random123 distribution (kat_vectors): all-zero key and counter.
+TEST(Philox, KnownAnswer) {
+  const r123::Philox4x32::ctr_type out = r123::Philox4x32{}({{0, 0, 0, 0}}, {{0, 0}});
+  EXPECT_EQ(out[0], 0x6627e8d5U);
+  EXPECT_EQ(out[1], 0xe169c58dU);
+  EXPECT_EQ(out[2], 0xbc57ac4cU);
+  EXPECT_EQ(out[3], 0x9b00dbd8U);
+}
+
+TEST(Philox, StreamsDiffer) {
+  std::set<std::uint32_t> seen;
+  for (std::uint32_t purpose = 1; purpose < 8; ++purpose)
+    for (std::uint32_t step = 0; step < 8; ++step)
+      for (std::uint64_t vertex : {0ULL, 1ULL, 1ULL << 33})
+        seen.insert(philox({7, static_cast<Purpose>(purpose)}, {.step = step, .vertex = vertex})[0]);
+  EXPECT_EQ(seen.size(), 7U * 8 * 3);
+}
+
+TEST(KeyedPermutation, IsABijectionWithInverse) {
+  for (const Index n : {0, 1, 2, 3, 5, 16, 17, 1000, 4096, 4097}) {
+    const KeyedPermutation p({3, Purpose::kDeal}, 9, n);
+    std::vector<char> hit(static_cast<std::size_t>(n), 0);
+    for (Index i = 0; i < n; ++i) {
+      const Index j = p(i);
+      ASSERT_GE(j, 0);
+      ASSERT_LT(j, n);
+      EXPECT_EQ(p.inverse(j), i);
+      EXPECT_EQ(hit[static_cast<std::size_t>(j)]++, 0);
+    }
+  }
+}
+
+TEST(UniformBelow, StaysInRangeAndCoversIt) {
+  std::vector<int> count(10);
+  for (std::uint32_t i = 0; i < 10000; ++i) {
+    const auto r = philox({1, Purpose::kTest}, {.word = i});
+    ++count.at(uniform_below(r[0], r[1], 10));
+    EXPECT_LT(uniform_float(r[2]), 1.0F);
+    EXPECT_LT(uniform_double(r[2], r[3]), 1.0);
+  }
+  for (const int c : count) EXPECT_NEAR(c, 1000, 150);
+}
+
+TEST(EvenRange, BoundariesNest) {
+  for (const Index n : {0, 1, 7, 64, 1001})
+    for (const Index p : {1, 2, 3, 4}) {
+      EXPECT_EQ(even_range(n, p, 0).begin, 0);
+      EXPECT_EQ(even_range(n, p, p - 1).end, n);
+      for (Index i = 0; i < p; ++i) {
+        EXPECT_EQ(even_range(n, p, i).begin, even_range(n, 12, i * 12 / p).begin);
+        EXPECT_LE(even_range(n, p, i).size(), ceil_div(n, p));
+      }
+    }
+}
+
+}  // namespace
+}  // namespace opx::base
