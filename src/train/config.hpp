@@ -19,7 +19,7 @@ struct ModelConfig {
   double dropout = 0.5;                     ///< on every layer's input but the first
   double input_dropout = -1;                ///< on the first layer's input; negative: as dropout
   bool residual = false;                    ///< adds a layer's input where the widths agree
-  std::string normalisation = "symmetric";  ///< of A: symmetric | row | none (sage: row, gin: none, unless given)
+  std::string normalisation = "auto";       ///< of A: auto (gcn symmetric, sage row, gin none; resolve()) | symmetric | row | none
   bool self_loops = true;                   ///< added to A (gcn only)
   std::string features = "given";           ///< given | learned
   int feature_dim = 128;                    ///< for learned

@@ -1,0 +1,85 @@
+// SPDX-FileCopyrightText: 2026 The Orthoplex authors
+// SPDX-License-Identifier: Apache-2.0
+#include "train/option_checks.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "base/error.hpp"
+#include "base/text.hpp"
+
+namespace opx::train {
+
+namespace detail {
+
+namespace {
+
+void check_choice(const Option& option, const std::string& value, std::string_view what) {
+  if (option.choices.empty() || std::ranges::find(option.choices, value) != option.choices.end()) return;
+  const std::vector<std::string> names(option.choices.begin(), option.choices.end());
+  throw base::InvalidArgument(fmt::format("{} is '{}'; it takes {}{}", what, value, type_name(option),
+                                          base::did_you_mean(value, names)));
+}
+
+void check_range(const Option& option, double value, std::string_view what) {
+  OPX_REQUIRE(value >= option.least && value <= option.most, InvalidArgument,
+              "{} is {}; it takes a number from {} to {}", what, value, option.least, option.most);
+}
+
+}  // namespace
+
+void check_value(const Option& option, const RunConfig& config, std::string_view what) {
+  struct Checker {
+    const Option& option;
+    std::string_view what;
+    void operator()(const std::string* v) const { check_choice(option, *v, what); }
+    void operator()(const bool*) const {}
+    void operator()(const int* v) const { check_range(option, *v, what); }
+    void operator()(const std::uint64_t*) const {}
+    void operator()(const double* v) const { check_range(option, *v, what); }
+    void operator()(const std::vector<int>* v) const {
+      OPX_REQUIRE(!v->empty(), InvalidArgument, "{} is empty; it takes {}", what, type_name(option));
+      for (const int value : *v) check_range(option, value, what);
+    }
+  };
+  std::visit(Checker{option, what}, option.field(const_cast<RunConfig&>(config)));
+}
+
+}  // namespace detail
+
+namespace {
+
+void validate_model(const ModelConfig& model) {
+  const auto hidden = static_cast<int>(model.hidden.size());
+  OPX_REQUIRE(hidden == 1 || hidden == model.layers - 1, InvalidArgument,
+              "model.hidden has {} widths; a model of {} layers takes 1 or {}", hidden, model.layers,
+              std::max(model.layers - 1, 1));
+  OPX_REQUIRE(model.input_dropout < 0 || model.input_dropout < 1, InvalidArgument,
+              "model.input_dropout is {}", model.input_dropout);
+}
+
+void validate_backend(const RunConfig& config) {
+  OPX_REQUIRE(config.device != "cuda", NotCompiled,
+              "device 'cuda': this build has no GPU backend; --device takes auto or cpu");
+  OPX_REQUIRE(config.mode == "full", InvalidArgument,
+              "mode '{}' is not served by this version, which trains on the full graph; --mode takes full",
+              config.mode);
+}
+
+}  // namespace
+
+void resolve(RunConfig& config) {
+  ModelConfig& model = config.model;
+  if (model.normalisation == "auto") {
+    model.normalisation = model.kind == "gcn" ? "symmetric" : model.kind == "sage" ? "row" : "none";
+  }
+}
+
+void validate(const RunConfig& config) {
+  for (const Option& option : options()) detail::check_value(option, config, option.key);
+  validate_model(config.model);
+  validate_backend(config);
+}
+
+}  // namespace opx::train

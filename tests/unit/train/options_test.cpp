@@ -1,0 +1,136 @@
+// SPDX-FileCopyrightText: 2026 The Orthoplex authors
+// SPDX-License-Identifier: Apache-2.0
+#include "train/options.hpp"
+
+#include <set>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/error.hpp"
+
+namespace opx::train {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::ThrowsMessage;
+
+RunConfig parsed(std::string_view text) {
+  RunConfig config;
+  read_toml_text(config, text, "run.toml");
+  return config;
+}
+
+TEST(Options, KeysAndFlagsAreUnique) {
+  std::set<std::string_view> keys, flags;
+  for (const Option& option : options()) {
+    EXPECT_TRUE(keys.insert(option.key).second) << option.key;
+    EXPECT_TRUE(flags.insert(option.flag).second) << option.flag;
+    EXPECT_FALSE(option.help.empty()) << option.key;
+  }
+}
+
+TEST(Options, DefaultsAreValid) {
+  RunConfig config;
+  EXPECT_NO_THROW(validate(config));
+  resolve(config);
+  EXPECT_EQ(config.model.normalisation, "symmetric");
+}
+
+TEST(Options, TomlRoundTripKeepsEveryOption) {
+  RunConfig config;
+  config.dataset = "a \"b\"\\c\n.opx";
+  config.model.hidden = {64, 32};
+  config.model.dropout = 0.1;
+  config.optimizer.learning_rate = 1e-7;
+  config.seed = 12345678901234ULL;
+  config.trace = true;
+  const std::string text = to_toml(config);
+  EXPECT_EQ(to_toml(parsed(text)), text);
+  EXPECT_EQ(parsed(text).dataset, config.dataset);
+  EXPECT_EQ(parsed(text).model.hidden, config.model.hidden);
+  EXPECT_EQ(parsed(text).optimizer.learning_rate, 1e-7);
+  EXPECT_EQ(parsed(text).seed, config.seed);
+}
+
+TEST(Options, TomlTakesTablesAndDottedKeys) {
+  const RunConfig config = parsed("epochs = 7\nmodel.kind = \"sage\"\n[optimizer]\nlearning_rate = 1\n");
+  EXPECT_EQ(config.epochs, 7);
+  EXPECT_EQ(config.model.kind, "sage");
+  EXPECT_EQ(config.optimizer.learning_rate, 1.0);
+  EXPECT_EQ(parsed("[model]\nhidden = 16").model.hidden, std::vector<int>{16});
+}
+
+TEST(Options, UnknownKeyNamesFileLineAndNearest) {
+  EXPECT_THAT([] { (void)parsed("epochs = 3\n\n[model]\nhiden = 4\n"); },
+              ThrowsMessage<base::InvalidArgument>(AllOf(HasSubstr("run.toml:4"), HasSubstr("'model.hiden'"),
+                                                         HasSubstr("did you mean 'model.hidden'"))));
+  EXPECT_THROW((void)parsed("[modle]\nhidden = 4\n"), base::InvalidArgument);
+}
+
+TEST(Options, WrongTypesAndChoicesAreErrors) {
+  EXPECT_THAT([] { (void)parsed("epochs = \"3\""); },
+              ThrowsMessage<base::InvalidArgument>(
+                  AllOf(HasSubstr("run.toml:1: epochs"), HasSubstr("it takes INT"))));
+  EXPECT_THAT([] { (void)parsed("[model]\nkind = \"gnc\""); },
+              ThrowsMessage<base::InvalidArgument>(
+                  AllOf(HasSubstr("run.toml:2: model.kind is 'gnc'"), HasSubstr("did you mean 'gcn'"))));
+  EXPECT_THAT([] { (void)parsed("model.dropout = 1.5"); },
+              ThrowsMessage<base::InvalidArgument>(HasSubstr("from 0 to 0.999")));
+  EXPECT_THROW((void)parsed("epochs = 3000000000"), base::InvalidArgument);
+  EXPECT_THROW((void)parsed("seed = -1"), base::InvalidArgument);
+  EXPECT_THROW((void)parsed("trace = 1"), base::InvalidArgument);
+  EXPECT_THROW((void)parsed("model.hidden = []"), base::InvalidArgument);
+  EXPECT_THROW((void)parsed("model.hidden = [3, \"4\"]"), base::InvalidArgument);
+  EXPECT_THROW((void)parsed("model.dropout = true"), base::InvalidArgument);
+  EXPECT_THAT([] { (void)parsed("epochs = \n"); },
+              ThrowsMessage<base::InvalidArgument>(HasSubstr("run.toml:1")));
+  EXPECT_THROW(read_toml(*std::make_unique<RunConfig>(), "/no/such/file.toml"), base::InputError);
+}
+
+TEST(Options, FlagsAreSetFromText) {
+  RunConfig config;
+  set_from_text(config, *find_option("model.hidden"), "64,32");
+  EXPECT_EQ(config.model.hidden, (std::vector<int>{64, 32}));
+  set_from_text(config, *find_option("model.residual"), "true");
+  EXPECT_TRUE(config.model.residual);
+  set_from_text(config, *find_option("optimizer.learning_rate"), "3e-4");
+  EXPECT_EQ(config.optimizer.learning_rate, 3e-4);
+  EXPECT_THAT([&] { set_from_text(config, *find_option("epochs"), "ten"); },
+              ThrowsMessage<base::InvalidArgument>(HasSubstr("--epochs is 'ten'")));
+  EXPECT_THROW(set_from_text(config, *find_option("epochs"), "-1"), base::InvalidArgument);
+  EXPECT_THROW(set_from_text(config, *find_option("epochs"), "1x"), base::InvalidArgument);
+  EXPECT_THROW(set_from_text(config, *find_option("model.dropout"), "nan"), base::InvalidArgument);
+  EXPECT_EQ(find_option("nothing"), nullptr);
+}
+
+TEST(Options, CombinationsAreChecked) {
+  RunConfig config;
+  config.model.layers = 3;
+  config.model.hidden = {8, 8, 8};
+  EXPECT_THROW(validate(config), base::InvalidArgument);
+  config.model.hidden = {8, 16};
+  EXPECT_NO_THROW(validate(config));
+  config.mode = "mini";
+  EXPECT_THAT([&] { validate(config); },
+              ThrowsMessage<base::InvalidArgument>(HasSubstr("not served by this version")));
+  config.mode = "full";
+  config.device = "cuda";
+  EXPECT_THROW(validate(config), base::NotCompiled);
+}
+
+TEST(Options, NormalisationFollowsTheModel) {
+  RunConfig config;
+  config.model.normalisation = "auto";
+  config.model.kind = "sage";
+  resolve(config);
+  EXPECT_EQ(config.model.normalisation, "row");
+  config.model.normalisation = "auto";
+  config.model.kind = "gin";
+  resolve(config);
+  EXPECT_EQ(config.model.normalisation, "none");
+}
+
+}  // namespace
+}  // namespace opx::train
