@@ -12,14 +12,16 @@
 
 namespace opx::spmm {
 
-/// Non-owning view. Row i's entries are [row_offsets[i], row_offsets[i+1]) of col_ids (and of values unless empty:
-/// the pattern-only form, all values one). Columns rise within a row.
+/// Non-owning view. Row i's entries are [row_offsets[i], row_offsets[i+1]) of col_ids (and of values unless
+/// empty: the pattern-only form, all values one). Columns rise within a row.
 struct CsrView {
   Index rows = 0, cols = 0;
-  std::span<const Index> row_offsets;       ///< rows + 1
-  std::span<const std::int32_t> col_ids;    ///< nnz
-  std::span<const float> values;            ///< nnz or empty
-  [[nodiscard]] Index nnz() const noexcept { return row_offsets.empty() ? 0 : row_offsets[static_cast<std::size_t>(rows)]; }
+  std::span<const Index> row_offsets;     ///< rows + 1
+  std::span<const std::int32_t> col_ids;  ///< nnz
+  std::span<const float> values;          ///< nnz or empty
+  [[nodiscard]] Index nnz() const noexcept {
+    return row_offsets.empty() ? 0 : row_offsets[static_cast<std::size_t>(rows)];
+  }
 };
 
 /// Owns the arrays.
@@ -29,8 +31,12 @@ struct Csr {
   device::Buffer<std::int32_t> col_ids;
   device::Buffer<float> values;
   [[nodiscard]] Index nnz() const noexcept { return row_offsets.empty() ? 0 : row_offsets[rows]; }
-  [[nodiscard]] CsrView view() const noexcept { return {rows, cols, row_offsets.span(), col_ids.span(), values.span()}; }
-  [[nodiscard]] std::size_t bytes() const noexcept { return row_offsets.bytes() + col_ids.bytes() + values.bytes(); }
+  [[nodiscard]] CsrView view() const noexcept {
+    return {rows, cols, row_offsets.span(), col_ids.span(), values.span()};
+  }
+  [[nodiscard]] std::size_t bytes() const noexcept {
+    return row_offsets.bytes() + col_ids.bytes() + values.bytes();
+  }
 };
 
 /// The transpose, columns rising within a row; parallel and deterministic, O(nnz + rows + cols).

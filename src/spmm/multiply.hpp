@@ -21,16 +21,17 @@ struct MultiplyOptions {
   bool accumulate = false;             ///< Y += instead of Y =
 };
 
-/// Y (a.rows x d) = diag(s) A diag(t) X (a.cols x d). X and Y may be strided; they must not overlap. fp32 sums.
-/// Asynchronous work: none; returns when done. Rows without entries give 0. Bit-identical for any number of threads.
-/// Throws DimensionMismatch.
-void multiply(device::Context& context, const CsrView& a, tensor::MatrixView<const float> x, tensor::MatrixView<float> y,
-              const MultiplyOptions& options = {});
+/// Y (a.rows x d) = diag(s) A diag(t) X (a.cols x d). X and Y may be strided; they must not overlap. fp32
+/// sums. Asynchronous work: none; returns when done. Rows without entries give 0. Bit-identical for any
+/// number of threads. Throws DimensionMismatch.
+void multiply(device::Context& context, const CsrView& a, tensor::MatrixView<const float> x,
+              tensor::MatrixView<float> y, const MultiplyOptions& options = {});
 /// bf16 features, fp32 sums and result.
 void multiply(device::Context& context, const CsrView& a, tensor::MatrixView<const bfloat16> x,
               tensor::MatrixView<float> y, const MultiplyOptions& options = {});
 
-/// Name of the instruction set that this machine dispatches to ("AVX3_ZEN4", "AVX2", ...), for logs and benchmarks.
+/// Name of the instruction set that this machine dispatches to ("AVX3_ZEN4", "AVX2", ...), for logs and
+/// benchmarks.
 [[nodiscard]] std::string dispatch_target();
 
 }  // namespace opx::spmm

@@ -1,0 +1,37 @@
+// SPDX-FileCopyrightText: 2026 The Orthoplex authors
+// SPDX-License-Identifier: Apache-2.0
+#include "spmm/csr.hpp"
+
+#include <limits>
+
+#include "base/error.hpp"
+#include "spmm/kernels.hpp"
+
+namespace opx::spmm {
+
+Csr transpose(device::Context& context, const CsrView& a) {
+  OPX_REQUIRE(a.rows <= std::numeric_limits<LocalIndex>::max(), InvalidArgument,
+              "{} rows become column ids of the transpose, which have 31 bits", a.rows);
+  return cpu::transpose(context, a);
+}
+
+void validate(const CsrView& a) {
+  OPX_REQUIRE(a.rows >= 0 && a.cols >= 0, InvalidArgument, "a sparse matrix of {} x {}", a.rows, a.cols);
+  OPX_REQUIRE(a.row_offsets.size() == static_cast<std::size_t>(a.rows) + 1, InvalidArgument,
+              "{} rows need {} offsets, there are {}", a.rows, a.rows + 1, a.row_offsets.size());
+  OPX_REQUIRE(a.row_offsets[0] == 0, InvalidArgument, "row offsets start at {}", a.row_offsets[0]);
+  for (Index i = 0; i < a.rows; ++i) {
+    const Index begin = a.row_offsets[static_cast<std::size_t>(i)],
+                end = a.row_offsets[static_cast<std::size_t>(i + 1)];
+    OPX_REQUIRE(begin <= end, InvalidArgument, "row offsets fall from {} to {} at row {}", begin, end, i);
+  }
+  OPX_REQUIRE(a.col_ids.size() == static_cast<std::size_t>(a.nnz()), InvalidArgument,
+              "row offsets end at {} but there are {} column ids", a.nnz(), a.col_ids.size());
+  OPX_REQUIRE(a.values.empty() || a.values.size() == a.col_ids.size(), InvalidArgument,
+              "{} values for {} entries", a.values.size(), a.col_ids.size());
+  for (std::size_t e = 0; e < a.col_ids.size(); ++e)
+    OPX_REQUIRE(a.col_ids[e] >= 0 && a.col_ids[e] < a.cols, InvalidArgument,
+                "entry {} has column {} of a matrix with {} columns", e, a.col_ids[e], a.cols);
+}
+
+}  // namespace opx::spmm

@@ -1,0 +1,29 @@
+// SPDX-FileCopyrightText: 2026 The Orthoplex authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// One signature per kernel, implemented by every backend: ref/ is the serial oracle, cpu/ the fast one.
+// Arguments have been checked by multiply.cpp and csr.cpp. Private to the module and its tests.
+#pragma once
+
+#include "spmm/csr.hpp"
+#include "spmm/multiply.hpp"
+
+namespace opx::spmm {
+
+namespace ref {
+void multiply(device::Context& context, const CsrView& a, tensor::MatrixView<const float> x,
+              tensor::MatrixView<float> y, const MultiplyOptions& options);
+void multiply(device::Context& context, const CsrView& a, tensor::MatrixView<const bfloat16> x,
+              tensor::MatrixView<float> y, const MultiplyOptions& options);
+[[nodiscard]] Csr transpose(device::Context& context, const CsrView& a);
+}  // namespace ref
+
+namespace cpu {
+void multiply(device::Context& context, const CsrView& a, tensor::MatrixView<const float> x,
+              tensor::MatrixView<float> y, const MultiplyOptions& options);
+void multiply(device::Context& context, const CsrView& a, tensor::MatrixView<const bfloat16> x,
+              tensor::MatrixView<float> y, const MultiplyOptions& options);
+[[nodiscard]] Csr transpose(device::Context& context, const CsrView& a);
+}  // namespace cpu
+
+}  // namespace opx::spmm
