@@ -15,6 +15,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -39,7 +40,7 @@ enum class CommPurpose : std::uint8_t { kSetup, kForward, kBackward, kGradient, 
 /// Bytes that this rank received from other ranks and calls made, by axis and purpose. The definition per collective,
 /// group of g, buffers of b bytes: all_gather (g-1) send bytes; reduce_scatter (g-1) receive bytes; all_to_all the sum
 /// of the others' parts; all_reduce 2 b (g-1) / g (reduce_scatter + all_gather, rounded up per element);
-/// broadcast b on every rank but the root; barrier 0. Not thread-safe: one per rank.
+/// broadcast b on every rank but the root; barrier and split 0. Not thread-safe: one per rank.
 class Traffic {
  public:
   struct Cell { std::int64_t bytes = 0, calls = 0; };
@@ -78,13 +79,17 @@ constexpr DataType data_type() {
 }
 
 /// A collective under way. wait() returns when this rank's buffers may be used again, and throws CommError when the
-/// collective failed; the destructor waits too (and swallows). Move-only.
+/// collective failed. The destructor waits too (and swallows), but during the unwinding of an exception it gives the
+/// operation up, which ends the job: a rank that fails must not wait for the others. Requests of one rank may be
+/// waited for in any order: every wait advances all of them. Move-only; one thread of a rank at a time.
 class Request {
  public:
   class Impl {
    public:
     virtual ~Impl() = default;
     virtual void wait() = 0;
+    /// Gives the operation up while an exception unwinds: returns soon, and after it no rank touches the buffers.
+    virtual void cancel() noexcept = 0;
   };
   Request() = default;
   explicit Request(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -107,7 +112,8 @@ class Communicator {
   [[nodiscard]] virtual Traffic& traffic() noexcept = 0;  ///< this rank's counters, shared with its sub-communicators
   [[nodiscard]] virtual std::string_view backend() const noexcept = 0;  ///< "threads", "mpi", "self"
 
-  /// Ranks of one color form a group, ordered by key; never null. Sets the axis of the new group.
+  /// Ranks of one color (>= 0) form a group, ordered by (key, rank); never null. Sets the axis of the new group, which
+  /// must not outlive the job.
   [[nodiscard]] virtual std::unique_ptr<Communicator> split(int color, int key, CommAxis axis) = 0;
 
   virtual void barrier() = 0;
@@ -170,10 +176,17 @@ class Communicator {
   }
 };
 
-/// Shared by all ranks of a job: how long a collective may take before the watchdog ends the job with a message that
-/// names rank, axis and collective.
+/// Shared by all ranks of a job.
 struct CommOptions {
+  /// How long a wait may take before the watchdog ends the job with a CommError that names rank, axis, collective
+  /// and the ranks that have not arrived.
   double timeout_seconds = 600;
+  /// Where the library has to end the process because ranks cannot be reached any more: called once with the one
+  /// message, to print it. MPI: MPI_Abort follows. Threads: called when a rank has not come back `timeout_seconds`
+  /// after the job failed; it may end the process, else run_threads() goes on waiting.
+  std::function<void(std::string_view)> fatal{};
+  /// MPI: elements of one message at most (the standard's `int` counts); tests make it small.
+  Index chunk_elements = 0x7fffffff;
 };
 
 /// The group of one: collectives copy. The Traffic counts zero bytes.
@@ -181,7 +194,8 @@ struct CommOptions {
 
 /// Collective agreement before the next collective: runs `work` on every rank; if it throws on any, all ranks throw
 /// the error of the lowest failing rank, with "rank R: " before the message where the group has more than one.
-/// (What can fail on one rank only, as reading or memory, goes through here: design.md section 7.)
+/// (What can fail on one rank only, as reading or memory, goes through here: design.md section 7.) `work` itself calls
+/// no collective and leaves no request behind. Counts as CommPurpose::kOther.
 void agree(Communicator& group, base::FunctionRef<void()> work);
 
 }  // namespace opx::comm
