@@ -1,0 +1,94 @@
+// SPDX-FileCopyrightText: 2026 The Orthoplex authors
+// SPDX-License-Identifier: Apache-2.0
+#include "io/tree.hpp"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "base/error.hpp"
+#include "io/zip.hpp"
+
+namespace opx::io {
+namespace {
+
+namespace fs = std::filesystem;
+
+class FolderTree final : public FileTree {
+ public:
+  explicit FolderTree(fs::path root) : root_(std::move(root)) {}
+  bool has_file(const std::string& path) const override {
+    std::error_code ignored;
+    return fs::is_regular_file(root_ / path, ignored);
+  }
+  std::vector<std::string> folders(const std::string& path) const override {
+    std::vector<std::string> names;
+    std::error_code error;
+    for (const auto& entry : fs::directory_iterator(root_ / path, error))
+      if (entry.is_directory(error)) names.push_back(entry.path().filename().string());
+    std::ranges::sort(names);
+    return names;
+  }
+  std::unique_ptr<InputStream> open_raw(const std::string& path) const override {
+    return std::make_unique<RangeStream>(range(path));
+  }
+  FileRange range(const std::string& path) const override { return FileRange::whole(root_ / path); }
+  std::int64_t bytes(const std::string& path) const override { return range(path).length; }
+  std::string describe(const std::string& path) const override { return (root_ / path).string(); }
+  std::string name() const override {
+    const auto normal = fs::absolute(root_).lexically_normal();
+    return (normal.has_filename() ? normal : normal.parent_path()).filename().string();
+  }
+
+ private:
+  fs::path root_;
+};
+
+class ZipTree final : public FileTree {
+ public:
+  explicit ZipTree(const fs::path& path) : archive_(FileRange::whole(path)), name_(path.stem().string()) {
+    std::set<std::string> tops;
+    for (const auto& member : archive_.members())
+      tops.insert(member.name.substr(0, member.name.find('/') + 1));
+    if (tops.size() == 1 && !tops.begin()->empty()) {
+      top_ = *tops.begin();
+      name_ = top_.substr(0, top_.size() - 1);
+    }
+  }
+  bool has_file(const std::string& path) const override { return archive_.find(top_ + path) != nullptr; }
+  std::vector<std::string> folders(const std::string& path) const override {
+    const std::string prefix = top_ + (path.empty() || path.ends_with('/') ? path : path + "/");
+    std::set<std::string> names;
+    for (const auto& member : archive_.members()) {
+      if (!member.name.starts_with(prefix)) continue;
+      const auto slash = member.name.find('/', prefix.size());
+      if (slash != std::string::npos) names.insert(member.name.substr(prefix.size(), slash - prefix.size()));
+    }
+    return {names.begin(), names.end()};
+  }
+  std::unique_ptr<InputStream> open_raw(const std::string& path) const override {
+    return archive_.open(member(path));
+  }
+  FileRange range(const std::string& path) const override { return archive_.stored_range(member(path)); }
+  std::int64_t bytes(const std::string& path) const override { return member(path).packed; }
+  std::string describe(const std::string& path) const override { return archive_.name() + ":" + top_ + path; }
+  std::string name() const override { return name_; }
+
+ private:
+  const ZipMember& member(const std::string& path) const {
+    const ZipMember* found = archive_.find(top_ + path);
+    OPX_REQUIRE(found != nullptr, InputError, "'{}' has no member '{}'", archive_.name(), top_ + path);
+    return *found;
+  }
+  ZipArchive archive_;
+  std::string top_, name_;
+};
+
+}  // namespace
+
+std::unique_ptr<FileTree> FileTree::open(const fs::path& path) {
+  if (fs::is_directory(path)) return std::make_unique<FolderTree>(path);
+  return std::make_unique<ZipTree>(path);
+}
+
+}  // namespace opx::io

@@ -1,0 +1,44 @@
+// SPDX-FileCopyrightText: 2026 The Orthoplex authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// A folder or a zip archive of one, read alike: files by relative path with '/'.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "io/file.hpp"
+#include "io/stream.hpp"
+
+namespace opx::io {
+
+class FileTree {
+ public:
+  /// A folder, or a .zip file. A single top folder that holds everything in an archive is
+  /// stepped into. Throws InputError or FormatError.
+  [[nodiscard]] static std::unique_ptr<FileTree> open(const std::filesystem::path& path);
+  virtual ~FileTree() = default;
+
+  [[nodiscard]] virtual bool has_file(const std::string& path) const = 0;
+  /// Names (not paths) of the folders directly below `path` ("" for the top), sorted.
+  [[nodiscard]] virtual std::vector<std::string> folders(const std::string& path) const = 0;
+  /// The bytes of a file, not unpacked if it is a gzip file. Throws InputError where it is missing.
+  [[nodiscard]] virtual std::unique_ptr<InputStream> open_raw(const std::string& path) const = 0;
+  /// Where a file's bytes lie on disk (for an npz); FormatError for a compressed member of an archive.
+  [[nodiscard]] virtual FileRange range(const std::string& path) const = 0;
+  [[nodiscard]] virtual std::int64_t bytes(const std::string& path) const = 0;
+  /// "folder/path" or "archive.zip:path", for messages.
+  [[nodiscard]] virtual std::string describe(const std::string& path) const = 0;
+  /// The name of the folder, or of the archive's top folder, or of the archive without ".zip".
+  [[nodiscard]] virtual std::string name() const = 0;
+
+  /// open_raw, unpacked where it is a gzip file.
+  [[nodiscard]] std::unique_ptr<InputStream> open(const std::string& path) const {
+    return open_input(open_raw(path));
+  }
+};
+
+}  // namespace opx::io
