@@ -45,7 +45,7 @@ VENDORS = {
     r"nlohmann/.*|fast_float/.*|xxhash\.h": r".*\.cpp$",
     r"Random123/.*": r"src/base/",
 }
-PRINTS = re.compile(r"\bstd::(cout|cerr|clog)\b|(?<![\w.:])(?:std::|fmt::)?(?:printf|fprintf|puts|exit|_exit|quick_exit)\s*\(|\bfmt::print\s*\(")
+PRINTS = re.compile(r"\bstd::(cout|cerr|clog)\b|(?<![\w.:>])(?:std::|fmt::)?(?:(?:printf|fprintf|puts)\s*\(|(?:exit|_exit|quick_exit)\s*\(\s*[^)\s])|\bfmt::print\s*\(")
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
 
 
@@ -125,7 +125,7 @@ def check_cmake(used):
             if d not in MODULES[module]:
                 yield f"src/{module}/CMakeLists.txt: {module} may not depend on {d}"
         for target, name in used.get(module, {}).items():
-            if target not in closure(module, depends):
+            if target in depends and target not in closure(module, depends):
                 yield f"src/{module}/CMakeLists.txt: {name} includes {target}, which DEPENDS does not reach"
 
 
