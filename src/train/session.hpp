@@ -55,7 +55,7 @@ struct TrainResult {
   std::int64_t modelled_memory = 0;         ///< what the memory model said before the run, bytes
 };
 
-/// Collective over `world`. Rank 0 writes the run directory. Throws base::Error kinds; after Ctrl-C writes a checkpoint
+/// Collective over `world`. The grid is resolve_grid (train/grid_choice.hpp) of config.grid. Rank 0 writes the run directory. Throws base::Error kinds; after Ctrl-C writes a checkpoint
 /// and throws Interrupted.
 TrainResult train(device::Context& context, comm::Communicator& world, const RunConfig& config, const Hooks& hooks = {});
 
