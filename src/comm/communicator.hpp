@@ -185,8 +185,11 @@ struct CommOptions {
   /// message, to print it. MPI: MPI_Abort follows. Threads: called when a rank has not come back `timeout_seconds`
   /// after the job failed; it may end the process, else run_threads() goes on waiting.
   std::function<void(std::string_view)> fatal{};
-  /// MPI: elements of one message at most (the standard's `int` counts); tests make it small.
-  Index chunk_elements = 0x7fffffff;
+  /// MPI: bytes of one message at most (the standard counts in `int`); longer ones travel in pieces. Tests make it small.
+  Index chunk_bytes = 0x40000000;
+  /// MPI: barrier and all_gather of groups up to this size are direct messages, so that the watchdog can name the
+  /// ranks that are missing; larger groups use the library's collective.
+  int direct_ranks = 64;
 };
 
 /// The group of one: collectives copy. The Traffic counts zero bytes.
