@@ -45,6 +45,11 @@ class Aggregator {
 
  private:
   struct Workspace;
+  template <class T>
+  class Pass;
+  void run(const layout::Tile* tile, layout::Axis c, layout::Axis gather, layout::Axis reduce,
+           tensor::MatrixView<const float> x, tensor::MatrixView<float> y, comm::CommPurpose purpose);
+  [[nodiscard]] int panels_for(Index width, const comm::Communicator& c) const noexcept;
   device::Context& context_;
   ProcessGrid& grid_;
   const layout::GraphShard& shard_;

@@ -18,11 +18,14 @@ struct SchemeModel {
   std::vector<Index> widths;  ///< features, hidden..., classes
   bool bias = true;
   bool cached_first_aggregation = true;  ///< scatter: layer 0 moves nothing
-  bool cheaper_order = true;             ///< scatter: width min(D, D') for layers past 0 (else D)
-  bool allreduce_cached_first = false;   ///< all-reduce scheme: layer 0's H kept
+  bool learned_features = false;  ///< scatter: layer 0 is a layer as the others are (and is not cached)
+  bool cheaper_order = true;  ///< scatter: transform first, at width D', where D' < D (else width D always)
+  bool allreduce_cached_first = false;  ///< all-reduce scheme: layer 0's H kept
 };
 
-/// Words received by rank `c` in the graph layers, forward and backward, of one step.
+/// Words received by rank `c` in the graph layers, forward and backward, of one step. A layer 0 that is not
+/// cached has no backward aggregation where it aggregates first: nobody asks for the gradient of constant
+/// features.
 [[nodiscard]] Index scatter_words(const SchemeModel& model, const layout::Grid& grid, layout::Coord c);
 /// The same for the all-reduce scheme: H over K and Q over C forward; dH over K and dF over R backward, layer
 /// 0 without backward; an all-reduce of m words in a group of g counts ceil(2 m (g - 1) / g).

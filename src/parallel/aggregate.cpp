@@ -1,0 +1,365 @@
+// SPDX-FileCopyrightText: 2026 The Orthoplex authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The columns are cut in panels, and each panel runs through the stages of Pass below. Buffers of one panel:
+//
+//   x          n x D                 this rank's rows
+//   sent       [member j of C][n][w_j]   columns of j (packed, on the wire's type)
+//   columns    [member i of C][n][w]     own columns of the C group's rows            all-to-all over C
+//   gathered   [gather][C][n][w]         ... of the column slab                       all-gather
+//   partial    [reduce][C][n][w]  fp32   tile times gathered
+//   summed     [C][n][w]                 own piece of the sum                         reduce-scatter
+//   returned   [member j of C][n][w_j]   own rows of the columns of j                 all-to-all over C
+//   y          n x D
+//
+// With these orders every collective reads and writes contiguous memory. A stage whose group is one rank is
+// left out and its output is its input's memory; on one rank all that remains is the multiplication from x to
+// y.
+#include "parallel/aggregate.hpp"
+
+#include <algorithm>
+#include <vector>
+
+#include "base/bfloat16.hpp"
+#include "base/error.hpp"
+#include "spmm/multiply.hpp"
+#include "tensor/elementwise.hpp"
+
+namespace opx::parallel {
+
+namespace {
+
+using base::Phase;
+using base::PhaseScope;
+using tensor::MatrixView;
+
+void move_columns(device::Context& context, MatrixView<const float> from, MatrixView<float> to) {
+  tensor::copy(context, from, to);
+}
+void move_columns(device::Context& context, MatrixView<const float> from, MatrixView<bfloat16> to) {
+  tensor::convert(context, from, to);
+}
+void move_columns(device::Context& context, MatrixView<const bfloat16> from, MatrixView<float> to) {
+  tensor::convert(context, from, to);
+}
+
+}  // namespace
+
+/// Memory that grows to the largest request and is reused; two slots for panels in flight.
+struct Aggregator::Workspace {
+  enum Use : std::size_t { kSent, kColumns, kGathered, kPartial, kPartialWire, kSummed, kReturned, kUses };
+
+  template <class T>
+  std::span<T> get(device::Context& context, std::size_t use, Index slot, Index elements) {
+    device::Buffer<std::byte>& buffer = buffers[use][static_cast<std::size_t>(slot)];
+    const Index bytes = elements * static_cast<Index>(sizeof(T));
+    if (buffer.size() < bytes) {
+      buffer = {};  // first give back, so that the peak is the new size alone
+      buffer = device::Buffer<std::byte>(context, bytes);
+    }
+    return {reinterpret_cast<T*>(buffer.data()), static_cast<std::size_t>(elements)};
+  }
+
+  std::array<std::array<device::Buffer<std::byte>, 2>, kUses> buffers;
+};
+
+/// One aggregation under way; T is the type on the wire.
+template <class T>
+class Aggregator::Pass {
+ public:
+  struct Groups {
+    comm::Communicator &c, &gather, &reduce;
+  };
+  Pass(device::Context& context, Groups groups, const layout::Tile& tile, Workspace& workspace, int panels,
+       comm::CommPurpose purpose, MatrixView<const float> x, MatrixView<float> y)
+      : context_(context),
+        groups_(groups),
+        tile_(tile),
+        workspace_(workspace),
+        purpose_(purpose),
+        x_(x),
+        y_(y) {
+    panels_.resize(static_cast<std::size_t>(panels));
+    for (int q = 0; q < panels; ++q) plan(panels, q);
+  }
+
+  /// Panels in a software pipeline: gather of q + 1, multiplication of q and reduce-scatter of q - 1 are in
+  /// flight together. Every rank starts the same collectives in the same order. A slot of the workspace
+  /// serves panels q and q + 2, so a stage that is left out moves its neighbours: without a gather the
+  /// multiplication reads `columns`, without a reduce-scatter the way back reads `partial`.
+  void run() {
+    const auto panels = static_cast<Index>(panels_.size());
+    const bool gathers = groups_.gather.size() > 1, reduces = groups_.reduce.size() > 1;
+    start_columns(0);
+    start_gather(0);
+    start_columns(1);
+    for (Index q = 0; q < panels + (reduces ? 1 : 0); ++q) {
+      if (exists(q)) {
+        finish(at(q).gather);
+        start_gather(q + 1);
+        if (gathers) start_columns(q + 2);
+        multiply(q);
+        if (!gathers) start_columns(q + 2);
+      }
+      unpack(reduces ? q - 2 : q - 1);
+      if (reduces) start_return(q - 1);
+      start_reduce(q);
+      if (!reduces) start_return(q);
+    }
+    unpack(panels - 1);
+  }
+
+ private:
+  struct Panel {
+    std::vector<Range> of;  ///< columns of x that each member of C has in this panel
+    Index own = 0, total = 0;
+    comm::Request columns, gather, reduce, returned;
+    std::span<T> column_rows, gathered, summed, back;
+    std::span<float> partial;
+  };
+
+  [[nodiscard]] bool exists(Index q) const noexcept {
+    return q >= 0 && q < static_cast<Index>(panels_.size());
+  }
+  Panel& at(Index q) noexcept { return panels_[static_cast<std::size_t>(q)]; }
+  [[nodiscard]] Index rows() const noexcept { return x_.rows; }
+  /// Features travel at all; if not, the multiplication reads x.
+  [[nodiscard]] bool sends_features() const noexcept {
+    return groups_.c.size() > 1 || groups_.gather.size() > 1;
+  }
+  [[nodiscard]] bool sends_sums() const noexcept { return groups_.c.size() > 1 || groups_.reduce.size() > 1; }
+
+  template <class U>
+  std::span<U> scratch(std::size_t use, Index q, Index elements) {
+    return workspace_.get<U>(context_, use, q % 2, elements);
+  }
+
+  void finish(comm::Request& request) {
+    PhaseScope scope(context_.clock(), Phase::kComm, "aggregate wait");
+    request.wait();
+  }
+
+  void plan(int panels, int q) {
+    Panel& panel = at(q);
+    for (int j = 0; j < groups_.c.size(); ++j) {
+      const Range columns = layout::split_columns(x_.cols, groups_.c.size(), j);
+      const Range part = layout::split_columns(columns.size(), panels, q);
+      panel.of.push_back({columns.begin + part.begin, columns.begin + part.end});
+      panel.total += part.size();
+    }
+    panel.own = panel.of[static_cast<std::size_t>(groups_.c.rank())].size();
+  }
+
+  /// Elements that go to and come from each member of C: n x (its columns), n x (own columns).
+  [[nodiscard]] std::vector<Index> counts_of_members(const Panel& panel) const {
+    std::vector<Index> counts;
+    for (const Range& r : panel.of) counts.push_back(rows() * r.size());
+    return counts;
+  }
+  [[nodiscard]] std::vector<Index> own_counts(const Panel& panel) const {
+    return std::vector<Index>(panel.of.size(), rows() * panel.own);
+  }
+
+  /// x -> columns (packs; then the all-to-all where C has more than one member).
+  void start_columns(Index q) {
+    if (!exists(q) || !sends_features()) return;
+    Panel& panel = at(q);
+    const std::span<T> sent = pack(q);
+    if (groups_.c.size() == 1) {
+      panel.column_rows = sent;
+      return;
+    }
+    PhaseScope scope(context_.clock(), Phase::kComm, "aggregate rows to columns");
+    panel.column_rows = scratch<T>(Workspace::kColumns, q, rows() * groups_.c.size() * panel.own);
+    panel.columns = groups_.c.template iall_to_all_v<T>(sent, counts_of_members(panel), panel.column_rows,
+                                                        own_counts(panel), purpose_);
+  }
+
+  std::span<T> pack(Index q) {
+    Panel& panel = at(q);
+    if constexpr (std::is_same_v<T, float>) {
+      // Never written: the span is non-const because packed panels share its type.
+      if (panel.total == x_.cols && groups_.c.size() == 1 && x_.contiguous()) {
+        return {const_cast<float*>(x_.data), static_cast<std::size_t>(x_.size())};
+      }
+    }
+    PhaseScope scope(context_.clock(), Phase::kPack, "aggregate pack");
+    const std::span<T> sent = scratch<T>(Workspace::kSent, q, rows() * panel.total);
+    T* part = sent.data();
+    for (const Range& columns : panel.of) {
+      move_columns(context_, x_.middle_cols(columns), MatrixView<T>(part, rows(), columns.size()));
+      part += rows() * columns.size();
+    }
+    return sent;
+  }
+
+  /// columns -> gathered.
+  void start_gather(Index q) {
+    if (!exists(q) || !sends_features()) return;
+    Panel& panel = at(q);
+    finish(panel.columns);
+    if (groups_.gather.size() == 1) {
+      panel.gathered = panel.column_rows;
+      return;
+    }
+    PhaseScope scope(context_.clock(), Phase::kComm, "aggregate gather");
+    panel.gathered =
+        scratch<T>(Workspace::kGathered, q, std::ssize(panel.column_rows) * groups_.gather.size());
+    panel.gather = groups_.gather.template iall_gather<T>(panel.column_rows, panel.gathered, purpose_);
+  }
+
+  /// gathered (or x) -> partial (or y).
+  void multiply(Index q) {
+    Panel& panel = at(q);
+    const spmm::CsrView a = tile_.view();
+    const Range columns = panel.of[static_cast<std::size_t>(groups_.c.rank())];
+    MatrixView<float> out = y_.middle_cols(columns);
+    if (sends_sums()) {
+      panel.partial = scratch<float>(Workspace::kPartial, q, a.rows * panel.own);
+      out = {panel.partial.data(), a.rows, panel.own};
+    }
+    PhaseScope scope(context_.clock(), Phase::kSpmm, "aggregate multiply");
+    if (sends_features()) {
+      const MatrixView<const T> in(panel.gathered.data(), a.cols, panel.own);
+      spmm::multiply(context_, a, in, out, tile_.factors());
+    } else {
+      spmm::multiply(context_, a, x_.middle_cols(columns), out, tile_.factors());
+    }
+  }
+
+  std::span<T> sums_for_wire(Index q) {
+    Panel& panel = at(q);
+    if constexpr (std::is_same_v<T, float>) {
+      return panel.partial;
+    } else {
+      PhaseScope scope(context_.clock(), Phase::kPack, "aggregate pack");
+      const std::span<T> wire = scratch<T>(Workspace::kPartialWire, q, std::ssize(panel.partial));
+      tensor::convert(context_, MatrixView<const float>(panel.partial.data(), 1, std::ssize(wire)),
+                      MatrixView<T>(wire.data(), 1, std::ssize(wire)));
+      return wire;
+    }
+  }
+
+  /// partial -> summed.
+  void start_reduce(Index q) {
+    if (!exists(q) || !sends_sums()) return;
+    Panel& panel = at(q);
+    const std::span<T> partial = sums_for_wire(q);
+    if (groups_.reduce.size() == 1) {
+      panel.summed = partial;
+      return;
+    }
+    PhaseScope scope(context_.clock(), Phase::kComm, "aggregate reduce-scatter");
+    panel.summed = summed_target(q, std::ssize(partial) / groups_.reduce.size());
+    panel.reduce =
+        groups_.reduce.template ireduce_scatter<T>(partial, panel.summed, comm::ReduceOp::kSum, purpose_);
+  }
+
+  /// y itself where nothing remains to be done to it.
+  std::span<T> summed_target(Index q, Index elements) {
+    if constexpr (std::is_same_v<T, float>) {
+      if (groups_.c.size() == 1 && at(q).total == y_.cols && y_.contiguous()) {
+        return {y_.data, static_cast<std::size_t>(elements)};
+      }
+    }
+    return scratch<T>(Workspace::kSummed, q, elements);
+  }
+
+  /// summed -> returned.
+  void start_return(Index q) {
+    if (!exists(q) || !sends_sums()) return;
+    Panel& panel = at(q);
+    finish(panel.reduce);
+    if (groups_.c.size() == 1) {
+      panel.back = panel.summed;
+      return;
+    }
+    PhaseScope scope(context_.clock(), Phase::kComm, "aggregate columns to rows");
+    panel.back = scratch<T>(Workspace::kReturned, q, rows() * panel.total);
+    panel.returned = groups_.c.template iall_to_all_v<T>(panel.summed, own_counts(panel), panel.back,
+                                                         counts_of_members(panel), purpose_);
+  }
+
+  /// returned -> y.
+  void unpack(Index q) {
+    if (!exists(q) || !sends_sums()) return;
+    Panel& panel = at(q);
+    finish(panel.returned);
+    if (static_cast<const void*>(panel.back.data()) == y_.data) return;
+    PhaseScope scope(context_.clock(), Phase::kPack, "aggregate unpack");
+    const T* part = panel.back.data();
+    for (const Range& columns : panel.of) {
+      move_columns(context_, MatrixView<const T>(part, rows(), columns.size()), y_.middle_cols(columns));
+      part += rows() * columns.size();
+    }
+  }
+
+  device::Context& context_;
+  Groups groups_;
+  const layout::Tile& tile_;
+  Workspace& workspace_;
+  comm::CommPurpose purpose_;
+  MatrixView<const float> x_;
+  MatrixView<float> y_;
+  std::vector<Panel> panels_;
+};
+
+Aggregator::Aggregator(device::Context& context, ProcessGrid& grid, const layout::GraphShard& shard,
+                       AggregateOptions options)
+    : context_(context),
+      grid_(grid),
+      shard_(shard),
+      options_(options),
+      workspace_(std::make_unique<Workspace>()) {
+  OPX_REQUIRE(options.panels >= 0 && options.panels <= 1024, InvalidArgument,
+              "panels = {}; it takes 0 (auto) to 1024", options.panels);
+}
+
+Aggregator::~Aggregator() = default;
+
+void Aggregator::forward(Index layer, MatrixView<const float> x, MatrixView<float> y,
+                         comm::CommPurpose purpose) {
+  const layout::Roles roles = layout::roles_of(layer);
+  run(shard_.tile[static_cast<std::size_t>(layer % 3)].get(), roles.c, roles.r, roles.k, x, y, purpose);
+}
+
+void Aggregator::backward(Index layer, MatrixView<const float> x, MatrixView<float> y,
+                          comm::CommPurpose purpose) {
+  const layout::Roles roles = layout::roles_of(layer);
+  run(shard_.transposed[static_cast<std::size_t>(layer % 3)].get(), roles.c, roles.k, roles.r, x, y, purpose);
+}
+
+int Aggregator::panels_for(Index width, const comm::Communicator& c) const noexcept {
+  if (options_.panels > 0) return options_.panels;
+  // Ranks as threads copy inside wait(): nothing overlaps, and narrow panels slow the multiplication down.
+  if (c.backend() != "mpi") return 1;
+  constexpr Index kWorthwhile = 64;
+  return static_cast<int>(std::clamp<Index>(width / c.size() / kWorthwhile, 1, 4));
+}
+
+void Aggregator::run(const layout::Tile* tile, layout::Axis c, layout::Axis gather, layout::Axis reduce,
+                     MatrixView<const float> x, MatrixView<float> y, comm::CommPurpose purpose) {
+  OPX_REQUIRE(tile != nullptr, InvalidArgument, "this shard was loaded without the transposes of its tiles");
+  OPX_REQUIRE(x.rows == shard_.block_rows && y.rows == x.rows && y.cols == x.cols, DimensionMismatch,
+              "aggregation of {} x {} into {} x {}; own rows are {}", x.rows, x.cols, y.rows, y.cols,
+              shard_.block_rows);
+  if (x.size() == 0) return;
+  if (grid_.grid().tensor_ranks() == 1) {
+    PhaseScope scope(context_.clock(), Phase::kSpmm, "aggregate multiply");
+    spmm::multiply(context_, tile->view(), x, y, tile->factors());
+    return;
+  }
+  comm::Communicator& members = grid_.axis(c);
+  const int panels = panels_for(x.cols, members);
+  if (options_.wire == Wire::kBfloat16) {
+    Pass<bfloat16>(context_, {members, grid_.axis(gather), grid_.axis(reduce)}, *tile, *workspace_, panels,
+                   purpose, x, y)
+        .run();
+  } else {
+    Pass<float>(context_, {members, grid_.axis(gather), grid_.axis(reduce)}, *tile, *workspace_, panels,
+                purpose, x, y)
+        .run();
+  }
+}
+
+}  // namespace opx::parallel
