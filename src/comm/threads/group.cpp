@@ -258,9 +258,11 @@ void Ticket::wait() {
   try {
     while (true) {
       const std::uint64_t seen = seat_.rings.load(std::memory_order_acquire);
+      // Before the look at the operation: what was complete when another rank failed is complete here too.
+      const bool failed = job_.failed();
       for (std::size_t i = 0; i < seat_.pending.size(); ++i) seat_.pending[i]->advance();
       if (complete_) break;
-      if (job_.failed()) job_.throw_failure();
+      if (failed) job_.throw_failure();
       if (job_.someone_left()) check_left();
       sleep(seen, started);
     }
