@@ -33,10 +33,10 @@ namespace hn = hwy::HWY_NAMESPACE;
 constexpr Index kLanes = static_cast<Index>(HWY_LANES(float));
 // Registers left for sums: 32 on AVX-512 and NEON, 16 elsewhere.
 constexpr int kMaxVectors = HWY_TARGET <= HWY_AVX3 || HWY_ARCH_ARM ? 16 : 12;
-// Wider rows are taken in panels, so that prefetched rows fit the first-level cache.
+// Wider rows are taken in panels, so that the rows under way fit the first cache levels.
 constexpr Index kPanelCols = 512;
-constexpr Index kPrefetchEntries = 16;
-constexpr Index kPrefetchBytes = 16384;
+constexpr Index kPrefetchEntries = 32;
+constexpr Index kPrefetchBytes = 32768;
 constexpr Index kLineBytes = 64;
 
 template <class D>
@@ -67,12 +67,13 @@ struct Prefetch {
   Index begin = 0, lines = 0, ahead = 0;
 };
 
-template <class T>
-HWY_INLINE void prefetch_row(const RowsTask<T>& task, const Prefetch& prefetch, Index e) {
-  const Index ahead = std::min(e + prefetch.ahead, task.nnz - 1);
-  const T* row = task.x.row(task.col_ids[ahead]) + prefetch.begin;
+// Into the second-level cache: its queue of misses is longer than the first level's, which took a third to a
+// half off the time where rows come from memory (docs/performance-spmm.md).
+template <int kLines, class T>
+HWY_INLINE void prefetch_row(const T* row, Index lines) {
   const char* bytes = reinterpret_cast<const char*>(row);
-  for (Index line = 0; line < prefetch.lines; ++line) hwy::Prefetch(bytes + line * kLineBytes);
+  for (int line = 0; line < kLines; ++line) __builtin_prefetch(bytes + line * kLineBytes, 0, 2);
+  for (Index line = kLines; line < lines; ++line) __builtin_prefetch(bytes + line * kLineBytes, 0, 2);
 }
 
 template <bool kWeighted, class T>
@@ -82,53 +83,72 @@ HWY_INLINE float weight(const RowsTask<T>& task, Index e, LocalIndex col) {
   return task.col_scale != nullptr ? value * task.col_scale[col] : value;
 }
 
-template <int kVectors, bool kWeighted, class D, class T>
+// The sums of a block. Cleared by {}: a loop would become a memset of memory.
+template <int kVectors, class D>
+struct Sums {
+  VecOf<D> at[kVectors];
+};
+
+template <int kVectors, bool kWeighted, bool kPrefetch, class D, class T>
 HWY_INLINE void add_entries(D d, const RowsTask<T>& task, Range entries, Block block,
-                            const Prefetch& prefetch, VecOf<D> (&sums)[kVectors]) {
+                            const Prefetch& prefetch, Sums<kVectors, D>& sums) {
   constexpr Index lanes = static_cast<Index>(hn::MaxLanes(D()));
+  constexpr int kLines =
+      static_cast<int>(ceil_div(kVectors * lanes * static_cast<Index>(sizeof(T)), kLineBytes));
+  const LocalIndex* const col_ids = task.col_ids;
+  const T* const columns = task.x.data + block.begin;
+  const T* const prefetched = task.x.data + prefetch.begin;
+  const Index ld = task.x.ld, ahead = prefetch.ahead, lines = prefetch.lines, final = task.nnz - 1;
   for (Index e = entries.begin; e < entries.end; ++e) {
-    const LocalIndex col = task.col_ids[e];
-    prefetch_row(task, prefetch, e);
-    const T* x = task.x.row(col) + block.begin;
+    if constexpr (kPrefetch)
+      prefetch_row<kLines>(prefetched + col_ids[std::min(e + ahead, final)] * ld, lines);
+    const LocalIndex col = col_ids[e];
+    const T* x = columns + col * ld;
     const VecOf<D> w = hn::Set(d, weight<kWeighted>(task, e, col));
     for (int v = 0; v < kVectors; ++v) {
       const VecOf<D> term = load(d, x + (v + 1 < kVectors ? v * lanes : block.last));
-      sums[v] = kWeighted ? hn::MulAdd(w, term, sums[v]) : hn::Add(sums[v], term);
+      sums.at[v] = kWeighted ? hn::MulAdd(w, term, sums.at[v]) : hn::Add(sums.at[v], term);
     }
   }
 }
 
 // All of `before` is read before anything is stored: the last vector may overlap its neighbour.
 template <int kVectors, class D, class T>
-HWY_INLINE void store_row(D d, const RowsTask<T>& task, Index row, Block block, VecOf<D> (&sums)[kVectors]) {
+HWY_INLINE void store_row(D d, const RowsTask<T>& task, Index row, Block block, Sums<kVectors, D>& sums) {
   constexpr Index lanes = static_cast<Index>(hn::MaxLanes(D()));
   float* y = task.y.row(row) + block.begin;
   if (task.row_scale != nullptr) {
     const VecOf<D> scale = hn::Set(d, task.row_scale[row]);
-    for (int v = 0; v < kVectors; ++v) sums[v] = hn::Mul(scale, sums[v]);
+    for (int v = 0; v < kVectors; ++v) sums.at[v] = hn::Mul(scale, sums.at[v]);
   }
   if (task.stream) {
-    for (int v = 0; v < kVectors; ++v) hn::Stream(sums[v], d, y + v * lanes);
+    for (int v = 0; v < kVectors; ++v) hn::Stream(sums.at[v], d, y + v * lanes);
     return;
   }
   if (task.accumulate)
     for (int v = 0; v < kVectors; ++v)
-      sums[v] = hn::Add(sums[v], hn::LoadU(d, y + (v + 1 < kVectors ? v * lanes : block.last)));
-  for (int v = 0; v < kVectors; ++v) hn::StoreU(sums[v], d, y + (v + 1 < kVectors ? v * lanes : block.last));
+      sums.at[v] = hn::Add(sums.at[v], hn::LoadU(d, y + (v + 1 < kVectors ? v * lanes : block.last)));
+  for (int v = 0; v < kVectors; ++v)
+    hn::StoreU(sums.at[v], d, y + (v + 1 < kVectors ? v * lanes : block.last));
 }
 
+// Rows one after another for one block of columns.
 template <int kVectors, bool kWeighted, class D, class T>
-HWY_NOINLINE void sum_block(const RowsTask<T>& task, Index row, Block block, const Prefetch& prefetch) {
+HWY_NOINLINE void sum_block(const RowsTask<T>& task, Range rows, Block block, const Prefetch& prefetch) {
   const D d;
-  VecOf<D> sums[kVectors];
-  for (int v = 0; v < kVectors; ++v) sums[v] = hn::Zero(d);
-  add_entries<kVectors, kWeighted>(d, task, {task.row_offsets[row], task.row_offsets[row + 1]}, block,
-                                   prefetch, sums);
-  store_row<kVectors>(d, task, row, block, sums);
+  for (Index row = rows.begin; row < rows.end; ++row) {
+    const Range entries{task.row_offsets[row], task.row_offsets[row + 1]};
+    Sums<kVectors, D> sums{};
+    if (prefetch.lines > 0)
+      add_entries<kVectors, kWeighted, true>(d, task, entries, block, prefetch, sums);
+    else
+      add_entries<kVectors, kWeighted, false>(d, task, entries, block, prefetch, sums);
+    store_row<kVectors>(d, task, row, block, sums);
+  }
 }
 
 template <class T>
-using BlockKernel = void (*)(const RowsTask<T>&, Index, Block, const Prefetch&);
+using BlockKernel = void (*)(const RowsTask<T>&, Range, Block, const Prefetch&);
 
 template <bool kWeighted, class D, class T, int... kCount>
 constexpr std::array<BlockKernel<T>, sizeof...(kCount)> kernels_of(std::integer_sequence<int, kCount...>) {
@@ -174,9 +194,10 @@ void sum_panel(const RowsTask<T>& task, Range rows, Range cols) {
     kernels[static_cast<std::size_t>(b)] =
         choose_kernel<kWeighted, T>(std::min(width, cols.end - begin), here.last);
   }
+  if (blocks == 1) return kernels[0](task, rows, block[0], whole);
   for (Index row = rows.begin; row < rows.end; ++row)
     for (Index b = 0; b < blocks; ++b)
-      kernels[static_cast<std::size_t>(b)](task, row, block[static_cast<std::size_t>(b)],
+      kernels[static_cast<std::size_t>(b)](task, {row, row + 1}, block[static_cast<std::size_t>(b)],
                                            b == 0 ? whole : Prefetch{});
 }
 

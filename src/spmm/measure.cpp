@@ -1,0 +1,225 @@
+// SPDX-FileCopyrightText: 2026 The Orthoplex authors
+// SPDX-License-Identifier: Apache-2.0
+#include "spmm/measure.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <set>
+#include <utility>
+
+#include "base/error.hpp"
+#include "base/random.hpp"
+#include "base/timer.hpp"
+#include "spmm/kernels.hpp"
+
+namespace opx::spmm {
+namespace {
+
+constexpr Index kBandwidthWords = Index{1} << 25;  // 256 MiB a stream
+constexpr Index kBandwidthGrain = Index{1} << 17;
+constexpr double kErrorBound = 1e-5;
+
+// Streams to measure the memory with, larger than any cache.
+class BandwidthProbe {
+ public:
+  explicit BandwidthProbe(device::Context& context)
+      : context_(context),
+        a_(context, kBandwidthWords),
+        b_(context, kBandwidthWords),
+        c_(context, kBandwidthWords) {
+    context.parallel_ranges(kBandwidthWords, kBandwidthGrain, [this](Range r) {
+      for (Index i = r.begin; i < r.end; ++i) a_[i] = 0, b_[i] = 1, c_[i] = 2;
+    });
+  }
+
+  // Bytes per second of reading one stream. The sum is kept so that the loop is.
+  double read() {
+    const double start = base::now_seconds();
+    device::Buffer<double> sums(context_, ceil_div(kBandwidthWords, kBandwidthGrain));
+    context_.parallel_ranges(kBandwidthWords, kBandwidthGrain, [&](Range r) {
+      sums[r.begin / kBandwidthGrain] = sum(b_.data() + r.begin, r.size());
+    });
+    const double seconds = base::now_seconds() - start;
+    for (const double s : sums) sink_ += s;
+    return static_cast<double>(b_.bytes()) / seconds;
+  }
+
+  double triad() {
+    const double start = base::now_seconds();
+    context_.parallel_ranges(kBandwidthWords, kBandwidthGrain, [this](Range r) {
+      for (Index i = r.begin; i < r.end; ++i) a_[i] = b_[i] + 3.0 * c_[i];
+    });
+    const double seconds = base::now_seconds() - start;
+    sink_ += a_[kBandwidthWords / 2];
+    return 3.0 * static_cast<double>(b_.bytes()) / seconds;
+  }
+
+  // Finite unless memory is broken; reading it keeps the loops above alive.
+  [[nodiscard]] bool finite() const { return std::isfinite(sink_); }
+
+ private:
+  static double sum(const double* p, Index n) {
+    constexpr Index kWays = 16;
+    double part[kWays] = {};
+    for (Index i = 0; i < n; i += kWays)
+      for (Index k = 0; k < kWays; ++k) part[k] += p[i + k];
+    double total = 0;
+    for (const double s : part) total += s;
+    return total;
+  }
+
+  device::Context& context_;
+  device::Buffer<double> a_, b_, c_;
+  double sink_ = 0;
+};
+
+template <class T>
+void draw_features(device::Context& context, tensor::MatrixView<T> x) {
+  context.parallel_ranges(x.rows, 4096, [&](Range rows) {
+    for (Index i = rows.begin; i < rows.end; ++i)
+      for (Index j = 0; j < x.cols; ++j) {
+        const auto hash = static_cast<std::uint32_t>(i * 31 + j * 17) * 2654435761U;
+        x(i, j) = T(base::uniform_float(hash) - 0.5F);
+      }
+  });
+}
+
+// Some rows of A as a matrix of their own, and the same rows of Y.
+double compare_rows(device::Context& context, const CsrView& a, const auto& x,
+                    tensor::MatrixView<const float> y, Index checked) {
+  double worst = 0;
+  tensor::Matrix<float> expected(context, 1, y.cols);
+  const Index rows = std::min(checked, a.rows);
+  for (Index k = 0; k < rows; ++k) {
+    const Index i = even_range(a.rows, rows, k).begin;
+    const auto row = static_cast<std::size_t>(i);
+    const Range entries{a.row_offsets[row], a.row_offsets[row + 1]};
+    const Index offsets[2] = {0, entries.size()};
+    const auto cut = [&](auto all) {
+      return all.empty() ? all
+                         : all.subspan(static_cast<std::size_t>(entries.begin),
+                                       static_cast<std::size_t>(entries.size()));
+    };
+    const CsrView one{1, a.cols, offsets, cut(a.col_ids), cut(a.values)};
+    ref::multiply(context, one, x, expected.view(), {});
+    for (Index j = 0; j < y.cols; ++j)
+      worst = std::max(worst, std::abs(static_cast<double>(y(i, j)) - expected(0, j)) /
+                                  (1.0 + static_cast<double>(entries.size())));
+  }
+  return worst;
+}
+
+template <class T>
+Measurement measure_as(device::Context& context, const CsrView& a, const MeasureOptions& options) {
+  tensor::Matrix<T> x(context, a.cols, options.cols);
+  tensor::Matrix<float> y(context, a.rows, options.cols);
+  draw_features<T>(context, x.view());
+  const auto in = std::as_const(x).view();
+  Measurement m;
+  for (int k = 0; k < std::max(options.warmups, 1); ++k) multiply(context, a, in, y.view());
+  m.largest_error = compare_rows(context, a, in, y.view(), options.checked_rows);
+  OPX_REQUIRE(m.largest_error < kErrorBound, InternalError,
+              "multiply differs from the reference by {} (bound {})", m.largest_error, kErrorBound);
+  BandwidthProbe probe(context);
+  std::vector<double> seconds, read, triad;
+  for (int k = 0; k < std::max(options.repeats, 1); ++k) {
+    read.push_back(probe.read());
+    triad.push_back(probe.triad());
+    const double start = base::now_seconds();
+    multiply(context, a, in, y.view());
+    seconds.push_back(base::now_seconds() - start);
+  }
+  OPX_REQUIRE(probe.finite(), InternalError, "the bandwidth probe summed to a value that is not finite");
+  m.seconds = spread_of(seconds);
+  m.read_bandwidth = spread_of(read).median;
+  m.triad_bandwidth = spread_of(triad).median;
+  return m;
+}
+
+void add_bound(Measurement& m, const CsrView& a, const MeasureOptions& options) {
+  const double row_bytes =
+      static_cast<double>(options.cols) * (options.bf16 ? sizeof(bfloat16) : sizeof(float));
+  const auto nnz = static_cast<double>(a.nnz()), rows = static_cast<double>(a.rows);
+  const auto capacity = static_cast<Index>(static_cast<double>(m.cache_bytes) / row_bytes);
+  const auto missed = static_cast<double>(lru_misses(a, std::max<Index>(capacity, 1)));
+  m.flops = 2 * nnz * static_cast<double>(options.cols);
+  m.fetched_bytes = nnz * row_bytes;
+  m.missed_share = nnz > 0 ? missed / nnz : 0;
+  m.bound_bytes = missed * row_bytes + nnz * (a.values.empty() ? 4 : 8) + 8 * rows +
+                  rows * static_cast<double>(options.cols) * sizeof(float);
+  m.bound_seconds = m.bound_bytes / m.read_bandwidth;
+  m.ratio_to_bound = m.bound_seconds / m.seconds.median;
+}
+
+}  // namespace
+
+Spread spread_of(std::vector<double> samples) {
+  if (samples.empty()) return {};
+  std::sort(samples.begin(), samples.end());
+  const auto at = [&](double share) {
+    return samples[static_cast<std::size_t>(std::lround(share * static_cast<double>(samples.size() - 1)))];
+  };
+  return {at(0.5), at(0.1), at(0.9)};
+}
+
+Measurement measure(device::Context& context, const CsrView& a, const MeasureOptions& options) {
+  OPX_REQUIRE(options.cols >= 1 && a.rows >= 1, InvalidArgument, "nothing to measure: {} rows, {} columns",
+              a.rows, options.cols);
+  Measurement m =
+      options.bf16 ? measure_as<bfloat16>(context, a, options) : measure_as<float>(context, a, options);
+  m.target = dispatch_target();
+  m.cache_bytes = options.cache_bytes > 0 ? options.cache_bytes : last_level_cache_bytes();
+  add_bound(m, a, options);
+  return m;
+}
+
+Index lru_misses(const CsrView& a, Index capacity) {
+  OPX_REQUIRE(capacity >= 1, InvalidArgument, "a cache of {} rows", capacity);
+  // A doubly linked list through two arrays, newest first; slot a.cols is the head and the tail of the ring.
+  const auto head = static_cast<std::size_t>(a.cols);
+  std::vector<std::size_t> older(head + 1, head), newer(head + 1, head);
+  std::vector<bool> cached(head, false);
+  Index held = 0, misses = 0;
+  const auto unlink = [&](std::size_t i) {
+    newer[older[i]] = newer[i];
+    older[newer[i]] = older[i];
+  };
+  for (const LocalIndex col : a.col_ids) {
+    const auto i = static_cast<std::size_t>(col);
+    if (cached[i]) {
+      unlink(i);
+    } else {
+      ++misses;
+      cached[i] = true;
+      if (++held > capacity) {
+        const std::size_t oldest = newer[head];
+        unlink(oldest);
+        cached[oldest] = false;
+        --held;
+      }
+    }
+    older[i] = older[head];
+    newer[i] = head;
+    newer[older[head]] = i;
+    older[head] = i;
+  }
+  return misses;
+}
+
+std::size_t last_level_cache_bytes() {
+  constexpr std::size_t kUsual = std::size_t{32} << 20;
+  std::set<std::string> sharers;
+  std::size_t bytes = 0;
+  for (int cpu = 0; cpu < device::hardware_threads(); ++cpu) {
+    // index3 is the third level (0 and 1 are the two halves of the first).
+    const std::string folder = fmt::format("/sys/devices/system/cpu/cpu{}/cache/index3/", cpu);
+    std::ifstream size_file(folder + "size"), sharers_file(folder + "shared_cpu_list");
+    std::size_t kib = 0;
+    std::string list;
+    if (size_file >> kib && sharers_file >> list && sharers.insert(list).second) bytes += kib << 10;
+  }
+  return bytes > 0 ? bytes : kUsual;
+}
+
+}  // namespace opx::spmm
