@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/types.hpp"
+#include "device/context.hpp"
 #include "graph/store.hpp"
 #include "tensor/matrix.hpp"
 
@@ -70,6 +71,7 @@ struct RawDataset {
   bool stored_once = false;            ///< each undirected edge is in the file once: add the inverse
   bool already_symmetric = false;      ///< the format promises it (METIS, symmetric Matrix Market after expansion)
   std::string metric;                  ///< from the registry, or empty
+  std::vector<std::string> warnings;   ///< what the user should hear: counts that differ from the registry, unused files
   std::vector<InputFile> files;
   virtual ~RawDataset() = default;
   RawDataset() = default;
@@ -86,6 +88,8 @@ struct OpenOptions {
   bool directed = false;               ///< for edge lists
   std::int64_t memory = std::int64_t{2} << 30;
   Index vertices = 0;                  ///< 0: from the input
+  device::Context* context = nullptr;  ///< threads that parse text (must outlive the sources); null: the caller's only
+  std::filesystem::path temporary_folder;  ///< for arrays in Fortran order; empty: the system's
 };
 
 /// Detects the layout by what the path is and holds, and opens it. Throws InputError or FormatError; for a path that is

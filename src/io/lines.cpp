@@ -102,4 +102,17 @@ bool LineChunks::next(std::vector<LineChunk>& chunks, std::size_t count) {
   return !chunks.empty();
 }
 
+bool LineReader::next(std::string_view& text) {
+  if (chunk_.empty() || at_ == chunk_.front().size) {
+    if (!lines_.next(chunk_, 1)) return false;
+    at_ = 0;
+  }
+  const std::string_view rest = chunk_.front().text().substr(at_);
+  text = rest.substr(0, rest.find('\n'));
+  at_ += text.size() + 1;
+  ++line_;
+  if (text.ends_with('\r')) text.remove_suffix(1);
+  return true;
+}
+
 }  // namespace opx::io

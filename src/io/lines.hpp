@@ -71,4 +71,23 @@ class LineChunks {
   std::jthread thread_;
 };
 
+/// One line after the other, for small files and headers.
+class LineReader {
+ public:
+  explicit LineReader(std::unique_ptr<InputStream> stream, LineOptions options = {})
+      : lines_(std::move(stream), options) {}
+  /// The next line without its newline (and '\r' before it), valid until the next call; false at the end. Its
+  /// number is line(). kTextPadding bytes behind it may be read.
+  bool next(std::string_view& text);
+  [[nodiscard]] Index line() const noexcept { return line_; }
+  [[nodiscard]] const std::string& name() const noexcept { return lines_.name(); }
+  [[nodiscard]] double progress() const noexcept { return lines_.progress(); }
+
+ private:
+  LineChunks lines_;
+  std::vector<LineChunk> chunk_;
+  std::size_t at_ = 0;
+  Index line_ = 0;
+};
+
 }  // namespace opx::io

@@ -86,7 +86,7 @@ class ZipTree final : public FileTree {
 
 }  // namespace
 
-std::unique_ptr<FileTree> FileTree::open(const fs::path& path) {
+std::unique_ptr<FileTree> open_tree(const fs::path& path) {
   if (fs::is_directory(path)) return std::make_unique<FolderTree>(path);
   return std::make_unique<ZipTree>(path);
 }

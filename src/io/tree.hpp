@@ -17,9 +17,6 @@ namespace opx::io {
 
 class FileTree {
  public:
-  /// A folder, or a .zip file. A single top folder that holds everything in an archive is
-  /// stepped into. Throws InputError or FormatError.
-  [[nodiscard]] static std::unique_ptr<FileTree> open(const std::filesystem::path& path);
   virtual ~FileTree() = default;
 
   [[nodiscard]] virtual bool has_file(const std::string& path) const = 0;
@@ -40,5 +37,9 @@ class FileTree {
     return open_input(open_raw(path));
   }
 };
+
+/// A folder, or a .zip file. A single top folder that holds everything in an archive is
+/// stepped into. Throws InputError or FormatError.
+[[nodiscard]] std::unique_ptr<FileTree> open_tree(const std::filesystem::path& path);
 
 }  // namespace opx::io
