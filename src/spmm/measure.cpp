@@ -3,12 +3,14 @@
 #include "spmm/measure.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <fstream>
 #include <set>
 #include <utility>
 
 #include "base/error.hpp"
+#include "base/function_ref.hpp"
 #include "base/random.hpp"
 #include "base/timer.hpp"
 #include "spmm/kernels.hpp"
@@ -16,60 +18,79 @@
 namespace opx::spmm {
 namespace {
 
-constexpr Index kBandwidthWords = Index{1} << 25;  // 256 MiB a stream
-constexpr Index kBandwidthGrain = Index{1} << 17;
+constexpr Index kStreamGrain = Index{1} << 17;
+constexpr Index kLineWords = 8;
 constexpr double kErrorBound = 1e-5;
 
-// Streams to measure the memory with, larger than any cache.
+// Streams to measure the memory with, larger than any cache (unless the caller asks for less).
 class BandwidthProbe {
  public:
-  explicit BandwidthProbe(device::Context& context)
-      : context_(context),
-        a_(context, kBandwidthWords),
-        b_(context, kBandwidthWords),
-        c_(context, kBandwidthWords) {
-    context.parallel_ranges(kBandwidthWords, kBandwidthGrain, [this](Range r) {
+  BandwidthProbe(device::Context& context, Index words)
+      : context_(context), words_(words), a_(context, words), b_(context, words), c_(context, words) {
+    context.parallel_ranges(words, kStreamGrain, [this](Range r) {
       for (Index i = r.begin; i < r.end; ++i) a_[i] = 0, b_[i] = 1, c_[i] = 2;
     });
   }
 
-  // Bytes per second of reading one stream. The sum is kept so that the loop is.
+  // Bytes per second of reading one stream.
   double read() {
-    const double start = base::now_seconds();
-    device::Buffer<double> sums(context_, ceil_div(kBandwidthWords, kBandwidthGrain));
-    context_.parallel_ranges(kBandwidthWords, kBandwidthGrain, [&](Range r) {
-      sums[r.begin / kBandwidthGrain] = sum(b_.data() + r.begin, r.size());
-    });
-    const double seconds = base::now_seconds() - start;
-    for (const double s : sums) sink_ += s;
-    return static_cast<double>(b_.bytes()) / seconds;
+    return timed(b_.bytes(), [this](Range r) { return sum(b_.data() + r.begin, r.size()); });
+  }
+
+  // Of reading whole rows at scattered places, with as many under way as the kernel has.
+  double rows(Index row_bytes) {
+    const Index width = std::min(ceil_div(row_bytes, Index{64}) * kLineWords, words_), count = words_ / width;
+    const auto place = [&](Index k) {
+      return b_.data() + static_cast<Index>(static_cast<std::uint64_t>(k) * 2654435761U %
+                                            static_cast<std::uint64_t>(count)) *
+                             width;
+    };
+    const auto body = [&](Range r) {
+      double total = 0;
+      for (Index k = r.begin / width; k < r.end / width; ++k) {
+        const double* ahead = place(k + kRowsAhead);
+        for (Index word = 0; word < width; word += kLineWords) __builtin_prefetch(ahead + word, 0, 2);
+        total += sum(place(k), width);
+      }
+      return total;
+    };
+    return timed(static_cast<std::size_t>(count * width) * sizeof(double), body);
   }
 
   double triad() {
-    const double start = base::now_seconds();
-    context_.parallel_ranges(kBandwidthWords, kBandwidthGrain, [this](Range r) {
+    return timed(3 * b_.bytes(), [this](Range r) {
       for (Index i = r.begin; i < r.end; ++i) a_[i] = b_[i] + 3.0 * c_[i];
+      return a_[r.begin];
     });
-    const double seconds = base::now_seconds() - start;
-    sink_ += a_[kBandwidthWords / 2];
-    return 3.0 * static_cast<double>(b_.bytes()) / seconds;
   }
 
-  // Finite unless memory is broken; reading it keeps the loops above alive.
+  // Finite unless memory is broken; asking for it keeps the loops above alive.
   [[nodiscard]] bool finite() const { return std::isfinite(sink_); }
 
  private:
+  static constexpr Index kRowsAhead = 32;
+
+  double timed(std::size_t bytes, base::FunctionRef<double(Range)> body) {
+    std::atomic<double> total{0};
+    const double start = base::now_seconds();
+    context_.parallel_ranges(words_, kStreamGrain,
+                             [&](Range r) { total.fetch_add(body(r), std::memory_order_relaxed); });
+    const double seconds = base::now_seconds() - start;
+    sink_ += total.load();
+    return static_cast<double>(bytes) / seconds;
+  }
+
   static double sum(const double* p, Index n) {
-    constexpr Index kWays = 16;
-    double part[kWays] = {};
-    for (Index i = 0; i < n; i += kWays)
-      for (Index k = 0; k < kWays; ++k) part[k] += p[i + k];
+    double part[kLineWords] = {};
+    for (Index i = 0; i + kLineWords <= n; i += kLineWords)
+      for (Index k = 0; k < kLineWords; ++k) part[k] += p[i + k];
     double total = 0;
     for (const double s : part) total += s;
     return total;
   }
 
   device::Context& context_;
+  Index words_;
   device::Buffer<double> a_, b_, c_;
   double sink_ = 0;
 };
@@ -121,11 +142,13 @@ Measurement measure_as(device::Context& context, const CsrView& a, const Measure
   m.largest_error = compare_rows(context, a, in, y.view(), options.checked_rows);
   OPX_REQUIRE(m.largest_error < kErrorBound, InternalError,
               "multiply differs from the reference by {} (bound {})", m.largest_error, kErrorBound);
-  BandwidthProbe probe(context);
-  std::vector<double> seconds, read, triad;
+  BandwidthProbe probe(context, options.stream_words);
+  std::vector<double> seconds, read, triad, rows;
+  const Index row_bytes = options.cols * static_cast<Index>(sizeof(T));
   for (int k = 0; k < std::max(options.repeats, 1); ++k) {
     read.push_back(probe.read());
     triad.push_back(probe.triad());
+    rows.push_back(probe.rows(row_bytes));
     const double start = base::now_seconds();
     multiply(context, a, in, y.view());
     seconds.push_back(base::now_seconds() - start);
@@ -134,6 +157,7 @@ Measurement measure_as(device::Context& context, const CsrView& a, const Measure
   m.seconds = spread_of(seconds);
   m.read_bandwidth = spread_of(read).median;
   m.triad_bandwidth = spread_of(triad).median;
+  m.row_bandwidth = spread_of(rows).median;
   return m;
 }
 
@@ -150,6 +174,9 @@ void add_bound(Measurement& m, const CsrView& a, const MeasureOptions& options) 
                   rows * static_cast<double>(options.cols) * sizeof(float);
   m.bound_seconds = m.bound_bytes / m.read_bandwidth;
   m.ratio_to_bound = m.bound_seconds / m.seconds.median;
+  m.row_bound_seconds =
+      missed * row_bytes / m.row_bandwidth + (m.bound_bytes - missed * row_bytes) / m.read_bandwidth;
+  m.ratio_to_row_bound = m.row_bound_seconds / m.seconds.median;
 }
 
 }  // namespace

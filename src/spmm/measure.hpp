@@ -6,7 +6,9 @@
 //
 // The bound: every row of X that an LRU cache of the last-level cache's size misses, over the access sequence
 // of the matrix, comes from memory once; column ids, offsets, values and Y pass through once. Those bytes,
-// over the read bandwidth measured between the repeats of the same run.
+// over the read bandwidth measured between the repeats of the same run. Memory gives less for rows at random
+// places than for a stream (page walks, fewer reads under way), so the same bytes are also held against the
+// bandwidth of random rows of that width: how far the kernel itself is from what this machine can do.
 #pragma once
 
 #include <string>
@@ -21,8 +23,9 @@ struct MeasureOptions {
   bool bf16 = false;  ///< bf16 X
   int warmups = 2;
   int repeats = 9;
-  Index checked_rows = 200;     ///< rows of Y that are compared with ref/
-  std::size_t cache_bytes = 0;  ///< last-level cache; 0: what the operating system says, or 32 MiB
+  Index checked_rows = 200;             ///< rows of Y that are compared with ref/
+  Index stream_words = Index{1} << 25;  ///< doubles in each array of the bandwidth probes
+  std::size_t cache_bytes = 0;          ///< last-level cache; 0: what the operating system says, or 32 MiB
 };
 
 /// Median, 10th and 90th percentile (nearest rank) of some samples.
@@ -33,15 +36,18 @@ struct Spread {
 
 struct Measurement {
   Spread seconds;
-  double flops = 0;            ///< 2 nnz cols
-  double fetched_bytes = 0;    ///< nnz rows of X: what would move without any cache
-  double missed_share = 0;     ///< of the accesses to rows of X, by the LRU model
-  double bound_bytes = 0;      ///< see above
-  double read_bandwidth = 0;   ///< bytes per second, median over the repeats
-  double triad_bandwidth = 0;  ///< a[i] = b[i] + s c[i], three streams counted
-  double bound_seconds = 0;    ///< bound_bytes / read_bandwidth
-  double ratio_to_bound = 0;   ///< bound_seconds / seconds.median: 1 is as fast as memory allows
-  double largest_error = 0;    ///< over the checked rows, relative to the row's sum of magnitudes
+  double flops = 0;              ///< 2 nnz cols
+  double fetched_bytes = 0;      ///< nnz rows of X: what would move without any cache
+  double missed_share = 0;       ///< of the accesses to rows of X, by the LRU model
+  double bound_bytes = 0;        ///< see above
+  double read_bandwidth = 0;     ///< bytes per second, median over the repeats
+  double triad_bandwidth = 0;    ///< a[i] = b[i] + s c[i], three streams counted
+  double row_bandwidth = 0;      ///< bytes per second of random rows of X's width, each read once
+  double bound_seconds = 0;      ///< bound_bytes / read_bandwidth
+  double ratio_to_bound = 0;     ///< bound_seconds / seconds.median: 1 is as fast as memory allows
+  double row_bound_seconds = 0;  ///< the rows missed over row_bandwidth, the rest over read_bandwidth
+  double ratio_to_row_bound = 0;
+  double largest_error = 0;  ///< over the checked rows, over (entries of the row + 1)
   std::size_t cache_bytes = 0;
   std::string target;  ///< instruction set
 };

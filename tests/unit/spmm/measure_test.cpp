@@ -61,7 +61,8 @@ TEST(Measure, FiguresFitTogether) {
   const HostCsr a = random_csr(2, 500, 400, 9, true);
   for (const bool bf16 : {false, true}) {
     const Measurement m =
-        measure(context, a.view(), {.cols = 47, .bf16 = bf16, .repeats = 2, .cache_bytes = 40960});
+        measure(context, a.view(),
+                {.cols = 47, .bf16 = bf16, .repeats = 2, .stream_words = 1 << 18, .cache_bytes = 40960});
     EXPECT_GT(m.seconds.median, 0);
     EXPECT_LE(m.seconds.p10, m.seconds.p90);
     EXPECT_LT(m.largest_error, 1e-5);
@@ -70,6 +71,8 @@ TEST(Measure, FiguresFitTogether) {
     const double missed = static_cast<double>(lru_misses(a.view(), static_cast<Index>(40960 / row)));
     EXPECT_EQ(m.bound_bytes, missed * row + 8 * nnz + 8 * 500 + 500 * 47 * 4);
     EXPECT_DOUBLE_EQ(m.bound_seconds, m.bound_bytes / m.read_bandwidth);
+    EXPECT_GT(m.row_bandwidth, 0);
+    EXPECT_GT(m.row_bound_seconds, 0);
     EXPECT_EQ(m.target, dispatch_target());
   }
   EXPECT_THROW(static_cast<void>(measure(context, a.view(), {.cols = 0})), base::InvalidArgument);
