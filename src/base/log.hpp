@@ -25,16 +25,15 @@ class Logger {
   explicit Logger(LogSink sink, LogLevel lowest = LogLevel::kInfo) : sink_(std::move(sink)), lowest_(lowest) {}
 
   template <class... Args>
-  void debug(fmt::format_string<Args...> f, Args&&... args) const { write(LogLevel::kDebug, f, args...); }
+  void debug(fmt::format_string<Args...> f, Args&&... args) const { write(LogLevel::kDebug, f, fmt::make_format_args(args...)); }
   template <class... Args>
-  void info(fmt::format_string<Args...> f, Args&&... args) const { write(LogLevel::kInfo, f, args...); }
+  void info(fmt::format_string<Args...> f, Args&&... args) const { write(LogLevel::kInfo, f, fmt::make_format_args(args...)); }
   template <class... Args>
-  void warning(fmt::format_string<Args...> f, Args&&... args) const { write(LogLevel::kWarning, f, args...); }
+  void warning(fmt::format_string<Args...> f, Args&&... args) const { write(LogLevel::kWarning, f, fmt::make_format_args(args...)); }
 
  private:
-  template <class... Args>
-  void write(LogLevel level, fmt::format_string<Args...> f, Args&... args) const {
-    if (sink_ && level >= lowest_) sink_(level, fmt::format(f, args...));
+  void write(LogLevel level, fmt::string_view f, fmt::format_args args) const {
+    if (sink_ && level >= lowest_) sink_(level, fmt::vformat(f, args));
   }
   LogSink sink_;
   LogLevel lowest_ = LogLevel::kInfo;

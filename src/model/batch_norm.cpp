@@ -1,0 +1,73 @@
+// SPDX-FileCopyrightText: 2026 The Orthoplex authors
+// SPDX-License-Identifier: Apache-2.0
+#include "model/batch_norm.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace opx::model {
+namespace {
+constexpr double kMomentum = 0.1;
+}
+
+BatchNorm::BatchNorm(device::Context& context, comm::Communicator& group, Index cols, Index valid_rows,
+                     Index count, std::span<float> running_mean, std::span<float> running_var)
+    : context_(context),
+      group_(group),
+      cols_(cols),
+      valid_rows_(valid_rows),
+      count_(count),
+      running_mean_(running_mean),
+      running_var_(running_var),
+      mean_(static_cast<std::size_t>(cols)),
+      inverse_std_(static_cast<std::size_t>(cols)) {}
+
+void BatchNorm::publish(tensor::Epilogue& epilogue, std::span<const double> mean,
+                        std::span<const double> variance) {
+  for (std::size_t j = 0; j < mean_.size(); ++j) {
+    mean_[j] = static_cast<float>(mean[j]);
+    inverse_std_[j] =
+        static_cast<float>(1.0 / std::sqrt(variance[j] + static_cast<double>(epilogue.epsilon)));
+  }
+  epilogue.batch_mean = mean_;
+  epilogue.batch_inverse_std = inverse_std_;
+}
+
+void BatchNorm::from_batch(tensor::MatrixView<const float> q, tensor::Epilogue& epilogue) {
+  const auto cols = static_cast<std::size_t>(cols_);
+  const double count = static_cast<double>(std::max<Index>(count_, 1));
+  std::vector<double> mean(cols), variance(cols), unused(cols), zero(cols);
+  tensor::column_sums(context_, q, epilogue.bias, valid_rows_, zero, mean, unused);
+  group_.all_reduce(std::span(mean), comm::ReduceOp::kSum, comm::CommPurpose::kNorm);
+  for (double& m : mean) m /= count;
+  tensor::column_sums(context_, q, epilogue.bias, valid_rows_, mean, unused, variance);
+  group_.all_reduce(std::span(variance), comm::ReduceOp::kSum, comm::CommPurpose::kNorm);
+  const double unbias = count > 1 ? count / (count - 1) : 1;
+  for (std::size_t j = 0; j < cols; ++j) {
+    variance[j] /= count;
+    running_mean_[j] = static_cast<float>((1 - kMomentum) * running_mean_[j] + kMomentum * mean[j]);
+    running_var_[j] =
+        static_cast<float>((1 - kMomentum) * running_var_[j] + kMomentum * variance[j] * unbias);
+  }
+  publish(epilogue, mean, variance);
+}
+
+void BatchNorm::from_running(tensor::Epilogue& epilogue) {
+  const std::vector<double> mean(running_mean_.begin(), running_mean_.end());
+  const std::vector<double> variance(running_var_.begin(), running_var_.end());
+  publish(epilogue, mean, variance);
+}
+
+void BatchNorm::backward(tensor::MatrixView<const float> q, const tensor::Epilogue& epilogue,
+                         const tensor::EpilogueGradients& gradients, tensor::MatrixView<float> dq) {
+  std::vector<double> sums(gradients.gamma.begin(), gradients.gamma.end());
+  sums.insert(sums.end(), gradients.beta.begin(), gradients.beta.end());
+  group_.all_reduce(std::span(sums), comm::ReduceOp::kSum, comm::CommPurpose::kNorm);
+  const std::vector<float> all(sums.begin(), sums.end());
+  const std::span<const float> view(all);
+  const auto cols = static_cast<std::size_t>(cols_);
+  tensor::batch_norm_backward(context_, q, epilogue, view.first(cols), view.last(cols), count_, valid_rows_,
+                              dq);
+}
+
+}  // namespace opx::model

@@ -1,0 +1,138 @@
+// SPDX-FileCopyrightText: 2026 The Orthoplex authors
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "model/convolution.hpp"
+#include "tensor/elementwise.hpp"
+
+namespace opx::model::detail {
+namespace {
+
+using tensor::MatrixView;
+
+/// Sum of the elementwise product, fp64, in fixed ranges.
+double inner_product(device::Context& context, MatrixView<const float> a, MatrixView<const float> b) {
+  constexpr Index kGrain = 1024;
+  std::vector<double> part(static_cast<std::size_t>(ceil_div(std::max<Index>(a.rows, 1), kGrain)));
+  context.parallel_for(static_cast<Index>(part.size()), [&](Index p) {
+    double sum = 0;
+    for (Index i = p * kGrain; i < std::min((p + 1) * kGrain, a.rows); ++i)
+      for (Index j = 0; j < a.cols; ++j) sum += static_cast<double>(a(i, j)) * static_cast<double>(b(i, j));
+    part[static_cast<std::size_t>(p)] = sum;
+  });
+  double total = 0;
+  for (const double sum : part) total += sum;
+  return total;
+}
+
+/// With t = x (aggregate first) or t = x W_0: s = (1 + eps) t + A t, then the rest of the inner network.
+class Gin final : public ConvolutionBase {
+ public:
+  Gin(Environment environment, const ModelSpec& spec, Index layer)
+      : ConvolutionBase(environment, spec, layer) {}
+
+  Array forward(ConvolutionInput input, bool keep) override {
+    const float factor = 1 + value("eps").data[0];
+    Array t = aggregate_first_ ? dense(input.x) : product(input.x.x, value("mlp.0.weight"));
+    Array s = input.h.empty() ? aggregate(t) : stored(input.h);
+    add(factor, t, s);
+    Array u = aggregate_first_ ? product(s, value("mlp.0.weight")) : s;
+    if (!keep) s.reset(), t.reset();
+    activate(u, keep);
+    if (keep) {
+      t_ = t, u_ = u;
+      if (aggregate_first_)
+        s_ = s;
+      else
+        x_ = std::move(input.x);
+    }
+    return product(u, value("mlp.1.weight"));
+  }
+
+  Array backward(Array dq, bool need_dx) override {
+    weight_gradient({u_}, dq, gradient("mlp.1.weight"));
+    u_.reset();
+    Array du = env_.workspace.take(dq.rows(), out_);
+    product_transposed(dq, value("mlp.1.weight"), 0, du);
+    dq.reset();
+    {
+      const base::PhaseScope scope = env_.elementwise();
+      tensor::epilogue_backward(env_.context, du.view(), {}, inner(), mask_, nullptr, du.view(),
+                                {.bias = {gradient("mlp.0.bias").data, static_cast<std::size_t>(out_)}});
+    }
+    return aggregate_first_ ? backward_aggregated(std::move(du), need_dx)
+                            : backward_transformed(std::move(du), need_dx);
+  }
+
+ private:
+  void add(float factor, const Array& x, const Array& y) {
+    const base::PhaseScope scope = env_.elementwise();
+    tensor::add_scaled(env_.context, factor, x.view(), y.view());
+  }
+  void activate(const Array& u, bool keep) {
+    const base::PhaseScope scope = env_.elementwise();
+    if (keep && mask_rows_ != u.rows()) mask_ = tensor::PassMask(env_.context, mask_rows_ = u.rows(), out_);
+    tensor::epilogue_forward(env_.context, u.view(), inner(), {}, u.view(), keep ? &mask_ : nullptr, nullptr);
+  }
+  tensor::Epilogue inner() {
+    tensor::Epilogue epilogue;
+    epilogue.bias = {value("mlp.0.bias").data, static_cast<std::size_t>(out_)};
+    epilogue.activation = tensor::Activation::kRelu;
+    return epilogue;
+  }
+  Array dense(const Operand& operand) {
+    return operand.dropout.rate > 0 ? materialise(env_.context, env_.workspace, operand, nullptr) : operand.x;
+  }
+  /// Always a copy: the sum is built on it.
+  Array stored(const Operand& operand) {
+    if (operand.dropout.rate > 0) return materialise(env_.context, env_.workspace, operand, nullptr);
+    Array y = env_.workspace.take(operand.x.rows(), operand.x.cols());
+    tensor::copy(env_.context, operand.x.view(), y.view());
+    return y;
+  }
+  void eps_gradient(const Array& ds) {
+    const base::PhaseScope scope = env_.elementwise();
+    gradient("eps").data[0] = static_cast<float>(inner_product(env_.context, ds.view(), t_.view()));
+    t_.reset();
+  }
+  Array through_sum(const Array& ds) {
+    Array dt = aggregate_transposed(ds);
+    add(1 + value("eps").data[0], ds, dt);
+    return dt;
+  }
+  Array backward_aggregated(Array du, bool need_dx) {
+    weight_gradient({s_}, du, gradient("mlp.0.weight"));
+    s_.reset();
+    Array ds = env_.workspace.take(du.rows(), in_);
+    product_transposed(du, value("mlp.0.weight"), 0, ds);
+    du.reset();
+    eps_gradient(ds);
+    return need_dx ? through_sum(ds) : Array();
+  }
+  Array backward_transformed(Array du, bool need_dx) {
+    eps_gradient(du);
+    const Array dt = through_sum(du);
+    du.reset();
+    weight_gradient(x_, dt, gradient("mlp.0.weight"));
+    x_.reset();
+    if (!need_dx) return {};
+    Array dx = env_.workspace.take(dt.rows(), in_);
+    product_transposed(dt, value("mlp.0.weight"), 0, dx);
+    return dx;
+  }
+
+  Operand x_;
+  Array t_, s_, u_;
+  tensor::PassMask mask_;
+  Index mask_rows_ = -1;
+};
+
+}  // namespace
+
+std::unique_ptr<Convolution> make_gin(Environment environment, const ModelSpec& spec, Index layer) {
+  return std::make_unique<Gin>(environment, spec, layer);
+}
+
+}  // namespace opx::model::detail

@@ -1,0 +1,89 @@
+// SPDX-FileCopyrightText: 2026 The Orthoplex authors
+// SPDX-License-Identifier: Apache-2.0
+#include "model/model.hpp"
+
+#include <utility>
+
+#include "base/error.hpp"
+
+namespace opx::model {
+
+Model::Model(device::Context& context, parallel::ProcessGrid& grid, const layout::GraphShard& shard,
+             parallel::Aggregator& aggregator, ModelSpec spec, tensor::Matrix<float>&& features)
+    : context_(context),
+      spec_(std::move(spec)),
+      own_(shard.own),
+      parameters_(context, spec_),
+      workspace_(context),
+      features_(std::move(features)) {
+  OPX_REQUIRE(features_.rows() == shard.block_rows && features_.cols() == spec_.widths.front(),
+              DimensionMismatch, "features are {} x {}, the model takes {} x {}", features_.rows(),
+              features_.cols(), shard.block_rows, spec_.widths.front());
+  const Environment environment{context_, aggregator, workspace_, parameters_};
+  for (Index l = 0; l < spec_.layers(); ++l)
+    layers_.push_back(std::make_unique<Layer>(environment, grid.tensor(), shard, spec_, l));
+  if (spec_.cached()) cache_first_aggregation(aggregator, shard.block_rows);
+  if (spec_.learned_features)
+    learned_gradient_ = tensor::Matrix<float>(context_, shard.block_rows, spec_.widths.front());
+}
+
+void Model::cache_first_aggregation(parallel::Aggregator& aggregator, Index rows) {
+  aggregated_ = tensor::Matrix<float>(context_, rows, spec_.widths.front());
+  aggregator.forward(0, std::as_const(features_).view(), aggregated_.view());
+  if (spec_.kind == Kind::kGcn && !spec_.has_residual(0)) features_ = {};
+}
+
+tensor::MatrixView<float> Model::learned_features() noexcept {
+  return spec_.learned_features ? features_.view() : tensor::MatrixView<float>();
+}
+
+const char* Model::input_dropout_on() const noexcept {
+  if (spec_.input_dropout <= 0) return "none";
+  if (!spec_.cached()) return "features";
+  return spec_.kind == Kind::kGcn ? "aggregated features" : "features and aggregated features";
+}
+
+tensor::Dropout Model::input_dropout(const Pass& pass, std::uint32_t stream) const {
+  if (!pass.training || spec_.input_dropout <= 0) return {};
+  return {.rate = spec_.input_dropout,
+          .seed = spec_.seed,
+          .step = pass.step,
+          .layer = stream,
+          .vertex_begin = own_.begin};
+}
+
+ConvolutionInput Model::first_input(const Pass& pass) {
+  Operand x{Array::borrow(features_.view()), input_dropout(pass, kInputStream)};
+  if (spec_.cached())
+    return {std::move(x), {Array::borrow(aggregated_.view()), input_dropout(pass, kAggregatedInputStream)}};
+  if (x.dropout.rate <= 0) return {std::move(x), {}};
+  tensor::PassMask* mask = spec_.learned_features ? &input_mask_ : nullptr;
+  if (mask != nullptr && mask->words_per_row() == 0)
+    *mask = tensor::PassMask(context_, x.x.rows(), x.x.cols());
+  return {{materialise(context_, workspace_, x, mask)}, {}};
+}
+
+Array Model::forward(const Pass& pass, Array* embeddings) {
+  Array x;
+  for (Index l = 0; l < spec_.layers(); ++l) {
+    ConvolutionInput input = l == 0 ? first_input(pass) : ConvolutionInput{{std::move(x)}, {}};
+    if (embeddings != nullptr && l + 1 == spec_.layers()) *embeddings = input.x.x;
+    x = layers_[static_cast<std::size_t>(l)]->forward(std::move(input), pass);
+  }
+  return x;
+}
+
+void Model::backward(Array dlogits) {
+  Array dy = std::move(dlogits);
+  for (Index l = spec_.layers() - 1; l >= 0; --l)
+    dy = layers_[static_cast<std::size_t>(l)]->backward(std::move(dy), l > 0 || spec_.learned_features);
+  if (!spec_.learned_features) return;
+  const base::PhaseScope scope(context_.clock(), base::Phase::kElementwise, "elementwise");
+  if (spec_.input_dropout > 0)
+    tensor::masked_scale(context_, dy.view(), input_mask_, 1 / (1 - spec_.input_dropout),
+                         learned_gradient_.view());
+  else
+    tensor::copy(context_, dy.view(), learned_gradient_.view());
+}
+
+}  // namespace opx::model

@@ -1,0 +1,61 @@
+// SPDX-FileCopyrightText: 2026 The Orthoplex authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// A stack of layers over the vertices of one rank. The parallel part is the Aggregator's; all else is local,
+// except the moments of batch norm. The caller sums Parameters::gradients over all ranks once a step.
+//
+// Memory (rows n, widths D): with the first aggregation cached a GCN holds A X, per hidden layer one matrix
+// of its backward pass (A x, or x where the layer transforms first) and one bit an element; one more matrix
+// is under way.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "model/layer.hpp"
+#include "parallel/process_grid.hpp"
+
+namespace opx::model {
+
+class Model {
+ public:
+  /// `features`: block_rows x widths[0] rows of this rank's vertices (or of the learned table), padded rows
+  /// zero. Collective over grid.tensor(): with the first aggregation cached A X is computed here, and the
+  /// features are freed unless the model needs them beside it. `shard` must have transposes for training.
+  Model(device::Context& context, parallel::ProcessGrid& grid, const layout::GraphShard& shard,
+        parallel::Aggregator& aggregator, ModelSpec spec, tensor::Matrix<float>&& features);
+  Model(const Model&) = delete;
+  Model& operator=(const Model&) = delete;
+
+  [[nodiscard]] const ModelSpec& spec() const noexcept { return spec_; }
+  [[nodiscard]] Parameters& parameters() noexcept { return parameters_; }
+
+  /// Logits, block_rows x widths.back(). `embeddings`, if not null, receives the input of the last layer.
+  [[nodiscard]] Array forward(const Pass& pass, Array* embeddings = nullptr);
+  /// From the gradient of the logits of the last training pass (consumed). Overwrites all gradients.
+  void backward(Array dlogits);
+
+  /// The learned feature table and its gradient (this rank's rows, complete); empty views otherwise.
+  [[nodiscard]] tensor::MatrixView<float> learned_features() noexcept;
+  [[nodiscard]] tensor::MatrixView<float> learned_gradient() noexcept { return learned_gradient_.view(); }
+
+  /// What the first layer's input dropout acts on, for the log: "none", "features", "aggregated features".
+  [[nodiscard]] const char* input_dropout_on() const noexcept;
+
+ private:
+  void cache_first_aggregation(parallel::Aggregator& aggregator, Index rows);
+  [[nodiscard]] ConvolutionInput first_input(const Pass& pass);
+  [[nodiscard]] tensor::Dropout input_dropout(const Pass& pass, std::uint32_t stream) const;
+
+  device::Context& context_;
+  ModelSpec spec_;
+  Range own_;
+  Parameters parameters_;
+  Workspace workspace_;
+  tensor::Matrix<float> features_, aggregated_, learned_gradient_;
+  tensor::PassMask input_mask_;
+  std::vector<std::unique_ptr<Layer>> layers_;
+};
+
+}  // namespace opx::model

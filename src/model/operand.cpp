@@ -1,0 +1,77 @@
+// SPDX-FileCopyrightText: 2026 The Orthoplex authors
+// SPDX-License-Identifier: Apache-2.0
+#include "model/operand.hpp"
+
+#include <algorithm>
+
+#include "base/function_ref.hpp"
+#include "base/timer.hpp"
+#include "tensor/gemm.hpp"
+
+namespace opx::model {
+namespace {
+
+using base::Phase;
+using base::PhaseScope;
+using tensor::MatrixView;
+using tensor::Transpose;
+
+constexpr Index kPanelElements = Index{1} << 20;  // 4 MiB: the panel stays in the last-level cache
+
+/// Calls body(rows, dropout(x) of these rows) panel by panel.
+void for_each_panel(device::Context& context, Workspace& workspace, const Operand& operand,
+                    base::FunctionRef<void(Range, MatrixView<const float>)> body) {
+  const MatrixView<float> x = operand.x.view();
+  const Index panel =
+      std::clamp<Index>(kPanelElements / std::max<Index>(x.cols, 1), 64, std::max<Index>(x.rows, 64));
+  const Array scratch = workspace.take(std::min(panel, x.rows), x.cols);
+  for (Index begin = 0; begin < x.rows; begin += panel) {
+    const Range rows{begin, std::min(begin + panel, x.rows)};
+    tensor::Dropout dropout = operand.dropout;
+    dropout.vertex_begin += begin;
+    const auto out = scratch.view().middle_rows({0, rows.size()});
+    {
+      const PhaseScope scope(context.clock(), Phase::kElementwise, "dropout");
+      tensor::dropout_forward(context, x.middle_rows(rows), dropout, out, nullptr);
+    }
+    const PhaseScope scope(context.clock(), Phase::kGemm, "gemm");
+    body(rows, out);
+  }
+}
+
+}  // namespace
+
+void transform(device::Context& context, Workspace& workspace, const Operand& operand,
+               MatrixView<const float> w, float beta, MatrixView<float> q) {
+  if (operand.dropout.rate <= 0) {
+    const PhaseScope scope(context.clock(), Phase::kGemm, "gemm");
+    tensor::gemm(context, Transpose::kNo, Transpose::kNo, 1, operand.x.view(), w, beta, q);
+    return;
+  }
+  for_each_panel(context, workspace, operand, [&](Range rows, MatrixView<const float> panel) {
+    tensor::gemm(context, Transpose::kNo, Transpose::kNo, 1, panel, w, beta, q.middle_rows(rows));
+  });
+}
+
+void weight_gradient(device::Context& context, Workspace& workspace, const Operand& operand,
+                     MatrixView<const float> dq, MatrixView<float> dw) {
+  if (operand.dropout.rate <= 0 || operand.x.rows() == 0) {
+    const PhaseScope scope(context.clock(), Phase::kGemm, "gemm");
+    tensor::gemm(context, Transpose::kYes, Transpose::kNo, 1, operand.x.view(), dq, 0, dw);
+    return;
+  }
+  for_each_panel(context, workspace, operand, [&](Range rows, MatrixView<const float> panel) {
+    tensor::gemm(context, Transpose::kYes, Transpose::kNo, 1, panel, dq.middle_rows(rows),
+                 rows.begin == 0 ? 0.0F : 1.0F, dw);
+  });
+}
+
+Array materialise(device::Context& context, Workspace& workspace, const Operand& operand,
+                  tensor::PassMask* mask) {
+  Array y = workspace.take(operand.x.rows(), operand.x.cols());
+  const PhaseScope scope(context.clock(), Phase::kElementwise, "dropout");
+  tensor::dropout_forward(context, operand.x.view(), operand.dropout, y.view(), mask);
+  return y;
+}
+
+}  // namespace opx::model

@@ -1,0 +1,54 @@
+// SPDX-FileCopyrightText: 2026 The Orthoplex authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The memory between layers: a pool of row-major matrices that are handed out, shared and taken back. A
+// training step asks for the same sizes in the same order every time, so after the first one nothing is
+// allocated.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "device/buffer.hpp"
+#include "device/context.hpp"
+#include "tensor/matrix.hpp"
+
+namespace opx::model {
+
+/// A shared handle on a matrix of a Workspace, or a borrowed one. The memory goes back to the pool with the
+/// last handle.
+class Array {
+ public:
+  Array() = default;
+  /// Borrows memory that the caller keeps alive.
+  static Array borrow(tensor::MatrixView<float> view) { return Array(view, nullptr); }
+  [[nodiscard]] tensor::MatrixView<float> view() const noexcept { return view_; }
+  [[nodiscard]] bool empty() const noexcept { return view_.data == nullptr; }
+  [[nodiscard]] Index rows() const noexcept { return view_.rows; }
+  [[nodiscard]] Index cols() const noexcept { return view_.cols; }
+  void reset() noexcept { *this = Array(); }
+
+ private:
+  friend class Workspace;
+  Array(tensor::MatrixView<float> view, std::shared_ptr<void> lease)
+      : view_(view), lease_(std::move(lease)) {}
+  tensor::MatrixView<float> view_;
+  std::shared_ptr<void> lease_;
+};
+
+class Workspace {
+ public:
+  explicit Workspace(device::Context& context);
+  /// rows x cols, not initialised: the smallest free buffer that fits and is at most twice as large, or a new
+  /// one. Handles may outlive the Workspace object, not the Context.
+  [[nodiscard]] Array take(Index rows, Index cols);
+  /// Frees the buffers that nobody holds (between phases of different shapes).
+  void trim() noexcept;
+
+ private:
+  using Pool = std::vector<device::Buffer<float>>;
+  device::Context& context_;
+  std::shared_ptr<Pool> free_;
+};
+
+}  // namespace opx::model

@@ -1,0 +1,237 @@
+// SPDX-FileCopyrightText: 2026 The Orthoplex authors
+// SPDX-License-Identifier: Apache-2.0
+#include "train/checkpoint.hpp"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "base/error.hpp"
+#include "io/hdf5.hpp"
+#include "train/durable.hpp"
+#include "train/gather.hpp"
+#include "train/options.hpp"
+
+namespace opx::train {
+namespace {
+
+namespace fs = std::filesystem;
+using comm::CommPurpose;
+
+constexpr const char* kFormat = "orthoplex-checkpoint";
+constexpr std::int64_t kVersion = 1;
+constexpr const char* kModelFile = "model.h5";
+constexpr const char* kDone = "DONE";
+constexpr const char* kFeatures = "features";
+
+std::vector<Index> shape_of(const model::ParameterSpec& spec) {
+  return spec.is_vector ? std::vector<Index>{spec.cols} : std::vector<Index>{spec.rows, spec.cols};
+}
+std::string parameter_path(const std::string& name) { return "parameters/" + name; }
+std::string state_path(const std::string& state, const std::string& name) {
+  return "optimizer/" + state + "/" + name;
+}
+
+/// Whole checkpoints of a folder of them, oldest first.
+std::vector<fs::path> whole_checkpoints(const fs::path& folder) {
+  std::vector<fs::path> found;
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(folder, ignored))
+    if (entry.path().filename().string().starts_with("epoch-") && fs::exists(entry.path() / kDone))
+      found.push_back(entry.path());
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+void write_attributes(io::H5File& file, Trainer& trainer, const RunConfig& config, const Progress& progress) {
+  const graph::StoreInfo& info = trainer.store().info();
+  file.set_attribute("format", kFormat);
+  file.set_attribute("version", kVersion);
+  file.set_attribute("epoch", static_cast<std::int64_t>(progress.epochs_done));
+  file.set_attribute("step", trainer.optimizer().steps());
+  file.set_attribute("seed", static_cast<std::int64_t>(config.seed));
+  file.set_attribute("dataset", info.name);
+  file.set_attribute("dataset_checksum", info.checksum);
+  file.set_attribute("config", to_toml(config));
+  file.set_attribute("progress", to_json(progress));
+}
+
+void write_replicated(io::H5File& file, Trainer& trainer) {
+  model::Parameters& parameters = trainer.network().parameters();
+  Optimizer& optimizer = trainer.optimizer();
+  for (const auto& entry : parameters.entries()) {
+    const auto value = parameters.value(entry);
+    file.write_array(parameter_path(entry.spec.name),
+                     std::span<const float>(value.data, static_cast<std::size_t>(value.size())),
+                     shape_of(entry.spec));
+  }
+  for (std::size_t slot = 0; slot < optimizer.slots().size(); ++slot) {
+    const std::string& name = optimizer.slots()[slot].name;
+    if (name == kFeatures) continue;
+    for (std::size_t k = 0; k < optimizer.state_names().size(); ++k)
+      file.write_array(state_path(optimizer.state_names()[k], name),
+                       std::span<const float>(optimizer.state(slot, k)),
+                       shape_of(parameters.find(name).spec));
+  }
+}
+
+/// The learned table and its optimizer state, streamed to rank 0.
+void write_sharded(io::H5File& file, RootWork& root, Trainer& trainer) {
+  const tensor::MatrixView<float> table = trainer.network().learned_features();
+  if (table.data == nullptr) return;
+  const Index vertices = trainer.store().info().vertices;
+  const auto stream = [&](const std::string& path, float* data) {
+    io::H5Dataset dataset;
+    root.run([&] { dataset = file.create_dataset(path, io::H5Type::kFloat32, {vertices, table.cols}); });
+    stream_rows_to_root(
+        trainer.grid().tensor(), vertices, {data, table.rows, table.cols}, CommPurpose::kCheckpoint,
+        [&](Index first, std::span<const float> rows) { root.run([&] { dataset.write(first, rows); }); });
+  };
+  stream(parameter_path(kFeatures), table.data);
+  Optimizer& optimizer = trainer.optimizer();
+  for (std::size_t k = 0; k < optimizer.state_names().size(); ++k)
+    stream(state_path(optimizer.state_names()[k], kFeatures),
+           optimizer.state(optimizer.slots().size() - 1, k).data());
+  root.run([&] {
+    std::vector<Index> ids(static_cast<std::size_t>(vertices));
+    trainer.store().read_original_ids({0, vertices}, ids);
+    file.write_array("original_ids", std::span<const Index>(ids));
+  });
+}
+
+void remove_old(const fs::path& folder, int keep) {
+  std::vector<fs::path> whole = whole_checkpoints(folder);
+  for (std::size_t i = 0; i + static_cast<std::size_t>(std::max(keep, 1)) < whole.size(); ++i) {
+    std::error_code ignored;
+    fs::remove(whole[i] / kDone, ignored);  // first: what is half removed is not whole
+    fs::remove_all(whole[i], ignored);
+  }
+}
+
+/// One tensor of the checkpoint into memory; `rows` of it for a sharded one.
+void read_tensor(const io::H5File& file, const std::string& path, const std::vector<Index>& shape,
+                 Index first, std::span<float> out) {
+  if (!file.has(path))
+    throw base::FormatError(file.file(), path, "the checkpoint has no such tensor; is it of another model?");
+  const io::H5Dataset dataset = file.dataset(path);
+  if (dataset.shape() != shape)
+    throw base::FormatError(file.file(), path,
+                            fmt::format("the shape is ({}), the model's is ({})",
+                                        fmt::join(dataset.shape(), ", "), fmt::join(shape, ", ")));
+  dataset.read(first, out);
+}
+
+void read_replicated(const io::H5File& file, Trainer& trainer, bool resume) {
+  model::Parameters& parameters = trainer.network().parameters();
+  for (const auto& entry : parameters.entries()) {
+    const auto value = parameters.value(entry);
+    read_tensor(file, parameter_path(entry.spec.name), shape_of(entry.spec), 0,
+                {value.data, static_cast<std::size_t>(value.size())});
+  }
+  if (!resume) return;
+  Optimizer& optimizer = trainer.optimizer();
+  for (std::size_t slot = 0; slot < optimizer.slots().size(); ++slot) {
+    const std::string& name = optimizer.slots()[slot].name;
+    if (name == kFeatures) continue;
+    for (std::size_t k = 0; k < optimizer.state_names().size(); ++k)
+      read_tensor(file, state_path(optimizer.state_names()[k], name), shape_of(parameters.find(name).spec), 0,
+                  optimizer.state(slot, k));
+  }
+  optimizer.set_steps(file.int_attribute("step"));
+}
+
+void read_sharded(const io::H5File& file, Trainer& trainer, bool resume) {
+  const tensor::MatrixView<float> table = trainer.network().learned_features();
+  if (table.data == nullptr) return;
+  const Range own = trainer.shard().own;
+  const std::vector<Index> shape{trainer.store().info().vertices, table.cols};
+  const auto count = static_cast<std::size_t>(own.size() * table.cols);
+  read_tensor(file, parameter_path(kFeatures), shape, own.begin, {table.data, count});
+  if (!resume) return;
+  Optimizer& optimizer = trainer.optimizer();
+  for (std::size_t k = 0; k < optimizer.state_names().size(); ++k)
+    read_tensor(file, state_path(optimizer.state_names()[k], kFeatures), shape, own.begin,
+                optimizer.state(optimizer.slots().size() - 1, k).first(count));
+}
+
+}  // namespace
+
+fs::path find_checkpoint(const fs::path& path) {
+  if (path.filename() == kModelFile && fs::exists(path)) return path.parent_path();
+  if (fs::exists(path / kModelFile)) {
+    OPX_REQUIRE(fs::exists(path / kDone), InputError, "checkpoint {} was not finished (it has no file DONE)",
+                path.string());
+    return path;
+  }
+  for (const fs::path& folder : {path / "checkpoints", path})
+    if (const auto whole = whole_checkpoints(folder); !whole.empty()) return whole.back();
+  throw base::InputError(
+      fmt::format("no checkpoint in {}: looked for {}, checkpoints/epoch-* and epoch-* with a file DONE",
+                  path.string(), kModelFile));
+}
+
+CheckpointInfo read_checkpoint_info(const fs::path& checkpoint) {
+  CheckpointInfo info;
+  info.folder = find_checkpoint(checkpoint);
+  const io::H5File file = io::H5File::open(info.folder / kModelFile);
+  if (!file.has_attribute("format") || file.string_attribute("format") != kFormat)
+    throw base::FormatError(file.file(), "", "not a checkpoint of this program");
+  if (const std::int64_t version = file.int_attribute("version"); version != kVersion)
+    throw base::FormatError(file.file(), "attribute 'version'",
+                            fmt::format("version {} is not {}", version, kVersion));
+  info.epoch = static_cast<int>(file.int_attribute("epoch"));
+  info.step = file.int_attribute("step");
+  info.dataset = file.string_attribute("dataset");
+  info.dataset_checksum = file.string_attribute("dataset_checksum");
+  read_toml_text(info.config, file.string_attribute("config"), file.file());
+  info.progress = progress_from_json(file.string_attribute("progress"), file.file());
+  return info;
+}
+
+fs::path write_checkpoint(Trainer& trainer, const RunConfig& config, const Progress& progress,
+                          const fs::path& run_dir, int keep) {
+  const fs::path folder = run_dir / "checkpoints";
+  const std::string name = fmt::format("epoch-{:06}", progress.epochs_done);
+  const fs::path temporary = folder / ("." + name + ".tmp"), last = folder / name;
+  RootWork root(trainer.grid().tensor());
+  io::H5File file;
+  root.run([&] {
+    remove_tree(temporary);
+    make_folders(temporary);
+    file = io::H5File::create(temporary / kModelFile);
+    write_attributes(file, trainer, config, progress);
+    write_replicated(file, trainer);
+  });
+  write_sharded(file, root, trainer);
+  root.run([&] {
+    file.close(true);
+    sync_folder(temporary);
+    remove_tree(last);
+    rename_path(temporary, last);
+    write_durable(last / kDone, "");
+    sync_folder(last);
+    sync_folder(folder);
+    remove_old(folder, keep);
+  });
+  root.agree();
+  return last;
+}
+
+void load_checkpoint(Trainer& trainer, const fs::path& checkpoint, bool resume) {
+  comm::agree(trainer.grid().tensor(), [&] {
+    const CheckpointInfo info = read_checkpoint_info(checkpoint);
+    const graph::StoreInfo& store = trainer.store().info();
+    const std::string path = (info.folder / kModelFile).string();
+    if (info.dataset_checksum != store.checksum)
+      throw base::FormatError(path, "attribute 'dataset_checksum'",
+                              fmt::format("the checkpoint is of dataset '{}' with checksum {}; '{}' has {}",
+                                          info.dataset, info.dataset_checksum, store.name, store.checksum));
+    const io::H5File file = io::H5File::open(path);
+    read_replicated(file, trainer, resume);
+    read_sharded(file, trainer, resume);
+  });
+}
+
+}  // namespace opx::train

@@ -1,0 +1,54 @@
+// SPDX-FileCopyrightText: 2026 The Orthoplex authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Checkpoints (design.md section 5): a folder <run>/checkpoints/epoch-000123 with model.h5 and an empty file
+// DONE that is made last, so that what has it is whole. model.h5 (docs/formats.md) holds parameters and
+// optimizer state in the unsharded view, so it loads on any grid; h5py and h5dump read it.
+//
+//   attributes   format "orthoplex-checkpoint", version, epoch, step, seed, dataset, dataset_checksum, config
+//   (TOML),
+//                progress (JSON)
+//   parameters/NAME        shape as in the model; running statistics of batch norm too; "features" where they
+//   are learned,
+//                          in order of position, with the dataset original_ids beside it
+//   optimizer/STATE/NAME   exp_avg, exp_avg_sq or momentum, shape as the parameter
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "train/config.hpp"
+#include "train/progress.hpp"
+#include "train/trainer.hpp"
+
+namespace opx::train {
+
+/// What a checkpoint says about itself.
+struct CheckpointInfo {
+  std::filesystem::path folder;
+  int epoch = 0;          ///< epochs done
+  std::int64_t step = 0;  ///< optimizer steps
+  std::string dataset, dataset_checksum;
+  RunConfig config;  ///< as resolved when it was written
+  Progress progress;
+};
+
+/// The newest whole checkpoint of a run folder, or `path` itself where it is one (its folder or model.h5).
+/// Throws InputError that says what was looked for.
+[[nodiscard]] std::filesystem::path find_checkpoint(const std::filesystem::path& path);
+/// Reads the attributes. Throws InputError, FormatError (no checkpoint, or of a version this program does not
+/// know).
+[[nodiscard]] CheckpointInfo read_checkpoint_info(const std::filesystem::path& checkpoint);
+
+/// Writes <run_dir>/checkpoints/epoch-NNNNNN: temporary name, sync, rename, DONE; then removes all but the
+/// newest `keep`. Collective over the tensor ranks; rank 0 writes, learned features come to it in pieces; a
+/// failure ends all ranks with ResourceError and leaves earlier checkpoints as they were. Returns the folder.
+std::filesystem::path write_checkpoint(Trainer& trainer, const RunConfig& config, const Progress& progress,
+                                       const std::filesystem::path& run_dir, int keep);
+
+/// Loads parameters, and optimizer state where `resume`, into a trainer of any grid. Throws FormatError where
+/// the dataset is another one (with both checksums) or a tensor is missing or has another shape. Collective
+/// (errors are agreed on).
+void load_checkpoint(Trainer& trainer, const std::filesystem::path& checkpoint, bool resume);
+
+}  // namespace opx::train

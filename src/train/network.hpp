@@ -1,0 +1,57 @@
+// SPDX-FileCopyrightText: 2026 The Orthoplex authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// A model on a parallel scheme: what the trainer steps. Full-width rows of the rank's own vertices in and
+// out.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/function_ref.hpp"
+#include "graph/store.hpp"
+#include "layout/graph_shard.hpp"
+#include "model/model.hpp"
+#include "parallel/process_grid.hpp"
+#include "parallel/shard_loader.hpp"
+#include "train/config.hpp"
+
+namespace opx::train {
+
+/// Turns logits of this rank's rows into the gradient of the training loss in place; returns this rank's
+/// share of the mean.
+using LossFunction = base::FunctionRef<double(tensor::MatrixView<float> logits)>;
+
+class Network {
+ public:
+  virtual ~Network() = default;
+  /// One training pass with the dropout masks of `step`: overwrites the gradients by this rank's share of the
+  /// sum over the world, and returns the mean loss over all ranks' labelled training vertices. Collective
+  /// over grid.tensor().
+  [[nodiscard]] virtual double train_pass(std::uint32_t step, LossFunction loss) = 0;
+  /// Logits of this rank's rows, block_rows x classes, without dropout. `embeddings`, if not null, receives
+  /// the input of the last layer. Collective over grid.tensor().
+  [[nodiscard]] virtual model::Array logits(model::Array* embeddings) = 0;
+  [[nodiscard]] virtual model::Parameters& parameters() = 0;
+  /// This rank's rows of the learned feature table and their gradient; empty where features are given.
+  [[nodiscard]] virtual tensor::MatrixView<float> learned_features() = 0;
+  [[nodiscard]] virtual tensor::MatrixView<float> learned_gradient() = 0;
+  /// One line for the log: what is cached, what the input dropout acts on.
+  [[nodiscard]] virtual std::string describe() const = 0;
+};
+
+/// The layers' widths and settings from a configuration; `input` and `output` are those of the dataset.
+/// Throws InvalidArgument for names or widths that make no model.
+[[nodiscard]] model::ModelSpec make_spec(const RunConfig& config, Index input, Index output);
+/// Normalisation and self loops of A for a configuration.
+[[nodiscard]] parallel::ShardOptions shard_options(const RunConfig& config, bool need_backward);
+
+/// The network of `config.scheme`. Collective over grid.tensor(). `shard` must outlive it. Throws
+/// InvalidArgument where the scheme cannot serve the model: `allreduce` is GCN without norm and residual on
+/// given features, one label a vertex, fp32 wire; it reads its own tiles from `store`.
+[[nodiscard]] std::unique_ptr<Network> make_network(device::Context& context, parallel::ProcessGrid& grid,
+                                                    const graph::Store& store,
+                                                    const layout::GraphShard& shard, const RunConfig& config,
+                                                    model::ModelSpec spec, tensor::Matrix<float>&& features);
+
+}  // namespace opx::train

@@ -1,0 +1,31 @@
+// SPDX-FileCopyrightText: 2026 The Orthoplex authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// How far a run has come: what a checkpoint remembers besides tensors, and what decides early stopping.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "train/session.hpp"
+
+namespace opx::train {
+
+struct Progress {
+  int epochs_done = 0;
+  double loss = 0;      ///< of the last epoch
+  int best_epoch = -1;  ///< epochs done when the validation metric was best; -1: no evaluation yet
+  double best_value = 0;
+  int evaluations_since_best = 0;
+  Metrics best_valid, best_test, last_valid, last_test;
+
+  /// Takes in an evaluation after `epochs_done` epochs; better means strictly greater, NaN is never better.
+  void record(const std::string& metric, const Metrics& valid, const Metrics& test);
+};
+
+/// JSON text; numbers survive the way there and back bit for bit (NaN as null).
+[[nodiscard]] std::string to_json(const Progress& progress);
+/// Throws FormatError naming `file`.
+[[nodiscard]] Progress progress_from_json(std::string_view text, const std::string& file);
+
+}  // namespace opx::train

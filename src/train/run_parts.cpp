@@ -1,0 +1,44 @@
+// SPDX-FileCopyrightText: 2026 The Orthoplex authors
+// SPDX-License-Identifier: Apache-2.0
+#include "train/run_parts.hpp"
+
+#include "train/checkpoint.hpp"
+#include "train/grid_choice.hpp"
+#include "train/options.hpp"
+
+namespace opx::train {
+
+RunParts open_run(device::Context& context, comm::Communicator& world, RunConfig& config, bool for_training) {
+  RunParts parts;
+  layout::Grid grid;
+  comm::agree(world, [&] {
+    resolve(config);
+    parts.store = graph::Store::open(config.dataset);
+    const graph::StoreInfo& info = parts.store->info();
+    const Index features = config.model.features == "learned" ? config.model.feature_dim : info.feature_dim;
+    grid = resolve_grid(config, world.size(),
+                        {.vertices = info.vertices, .features = features, .classes = info.classes});
+  });
+  config.grid = layout::to_string(grid);
+  parts.grid = std::make_unique<parallel::ProcessGrid>(world, grid);
+  parts.trainer = std::make_unique<Trainer>(context, *parts.grid, *parts.store, config, for_training);
+  return parts;
+}
+
+RunParts open_checkpoint(device::Context& context, comm::Communicator& world, const RunConfig& config,
+                         const std::filesystem::path& checkpoint) {
+  CheckpointInfo info;
+  comm::agree(world, [&] { info = read_checkpoint_info(checkpoint); });
+  RunConfig own = info.config;
+  own.grid = config.grid;
+  own.scheme = "scatter";  // parameters are the same in both schemes
+  own.wire = config.wire;
+  own.panels = config.panels;
+  if (!config.dataset.empty()) own.dataset = config.dataset;
+  if (config.metric != "auto") own.metric = config.metric;
+  RunParts parts = open_run(context, world, own, false);
+  load_checkpoint(*parts.trainer, info.folder, false);
+  return parts;
+}
+
+}  // namespace opx::train
