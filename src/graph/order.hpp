@@ -1,0 +1,45 @@
+// SPDX-FileCopyrightText: 2026 The Orthoplex authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Order policies: a rank of every vertex, by which the vertices inside each block are sorted (design.md 4.2).
+// Private to graph/.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/types.hpp"
+#include "device/context.hpp"
+#include "graph/edge_log.hpp"
+#include "layout/placement.hpp"
+
+namespace opx::graph {
+
+struct OrderOptions {
+  layout::Order order = layout::Order::kNatural;
+  Index virtual_blocks = 1;
+  std::uint64_t seed = 0;
+  std::int64_t memory = 0;  ///< budget for the graph in memory (metis, rcm)
+};
+
+/// rank[original id], a permutation of 0..N-1; empty for natural. rcm and metis look at the pattern without
+/// directions and self loops; they hold it in memory and throw ResourceError, with the numbers, where the
+/// budget is too small. metis throws NotCompiled in a build without METIS.
+[[nodiscard]] std::vector<Index> rank_vertices(device::Context& context, const EdgeLog& edges, Index vertices,
+                                               const OrderOptions& options);
+
+/// The pattern as METIS and rcm take it: undirected, no self loops, no duplicates; neighbours rise.
+struct UndirectedGraph {
+  std::vector<Index> offsets;
+  std::vector<std::int32_t> neighbours;
+};
+[[nodiscard]] UndirectedGraph undirected(device::Context& context, const EdgeLog& edges, Index vertices);
+
+/// Reverse Cuthill-McKee (Cuthill and McKee 1969; George 1971): breadth-first from a vertex far from the
+/// middle of each component, neighbours by rising degree, then reversed. rank[vertex].
+[[nodiscard]] std::vector<Index> rank_rcm(const UndirectedGraph& graph);
+
+/// Vertices by METIS part (k-way, `parts` parts), then by id. rank[vertex].
+[[nodiscard]] std::vector<Index> rank_metis(const UndirectedGraph& graph, Index parts, std::uint64_t seed);
+
+}  // namespace opx::graph
