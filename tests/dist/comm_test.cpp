@@ -13,6 +13,7 @@
 #include <gtest/gtest.h>
 
 #include "base/random.hpp"
+#include "comm/measure.hpp"
 #include "support/ranks.hpp"
 
 namespace opx::comm {
@@ -465,6 +466,28 @@ TEST(Arguments, AreChecked) {
     EXPECT_THROW(world.all_to_all_v(ca, wrong, std::span(b), wrong, CommPurpose::kForward),
                  base::DimensionMismatch);
     EXPECT_EQ(world.traffic().total_bytes(), 0);
+  });
+}
+
+TEST(Measure, GivesCheckedRowsEqualOnAllRanks) {
+  for_each_world({1, 2, 3}, [](Communicator& world) {
+    const MeasureOptions options{.bytes = {1, 60000}, .repeats = 3};
+    const std::vector<MeasureRow> rows = measure_collectives(world, options);
+    ASSERT_EQ(rows.size(), 10U);
+    for (const MeasureRow& row : rows) {
+      EXPECT_EQ(row.ranks, world.size());
+      EXPECT_GE(row.bytes, row.op == rows.front().op ? 1 : 0);
+      EXPECT_LE(row.seconds_p10, row.seconds_median);
+      EXPECT_LE(row.seconds_median, row.seconds_p90);
+      EXPECT_EQ(row.received_bytes == 0, world.size() == 1);
+      double median = row.seconds_median;
+      world.broadcast(std::span(&median, 1), 0, CommPurpose::kOther);
+      EXPECT_EQ(median, row.seconds_median);
+    }
+    EXPECT_EQ(rows[0].op, "all_gather");
+    EXPECT_EQ(rows[1].received_bytes, rows[1].bytes / world.size() * (world.size() - 1));
+    EXPECT_THROW((void)measure_collectives(world, {.bytes = {1}, .repeats = 0}), base::InvalidArgument);
+    EXPECT_THROW((void)measure_collectives(world, {.bytes = {0}, .repeats = 1}), base::InvalidArgument);
   });
 }
 

@@ -278,7 +278,7 @@ void Ticket::sleep(std::uint64_t rings_seen, double started) {
   const auto rung = [&] { return seat_.rings.load(std::memory_order_acquire) != rings_seen; };
   for (int spin = 0; spin < job_.spins(); ++spin) {
     if (rung()) return;
-    pause_briefly();
+    (spin + 1) % job_.spins_per_yield() == 0 ? std::this_thread::yield() : pause_briefly();
   }
   const double left = job_.options().timeout_seconds - (base::now_seconds() - started);
   std::unique_lock lock(seat_.mutex);

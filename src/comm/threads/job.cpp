@@ -14,12 +14,14 @@
 namespace opx::comm {
 namespace threads {
 
-// With a core for each rank a partner is usually a few microseconds away; without, spinning only keeps it
-// from running.
-constexpr int kSpins = 2000;
+// With a core for each rank a partner is usually a few microseconds away, and the spinner yields now and then
+// in case they share a core. Without, yielding a few times lets the partners run and often saves the sleep.
+constexpr int kSpins = 1000, kSpinsPerYield = 64, kYields = 16;
 
-Job::Job(int ranks, const CommOptions& options)
-    : options_(options), spins_(ranks <= device::hardware_threads() ? kSpins : 0) {
+Job::Job(int ranks, const CommOptions& options) : options_(options) {
+  const bool enough_cores = ranks <= device::hardware_threads();
+  spins_ = enough_cores ? kSpins : kYields;
+  spins_per_yield_ = enough_cores ? kSpinsPerYield : 1;
   for (int r = 0; r < ranks; ++r) seats_.push_back(std::make_unique<Seat>());
 }
 

@@ -44,7 +44,9 @@ class Job {
   [[nodiscard]] int ranks() const noexcept { return static_cast<int>(seats_.size()); }
   [[nodiscard]] const CommOptions& options() const noexcept { return options_; }
   [[nodiscard]] Seat& seat(int rank) noexcept { return *seats_[static_cast<std::size_t>(rank)]; }
+  /// How often to look before sleeping, and how often to yield between looks.
   [[nodiscard]] int spins() const noexcept { return spins_; }
+  [[nodiscard]] int spins_per_yield() const noexcept { return spins_per_yield_; }
 
   /// Wakes one rank, or all: something that it may wait for has happened.
   void ring(int rank) noexcept;
@@ -79,7 +81,7 @@ class Job {
 
   CommOptions options_;
   std::vector<std::unique_ptr<Seat>> seats_;
-  int spins_;
+  int spins_ = 0, spins_per_yield_ = 1;
   std::atomic<bool> failed_{false}, ended_any_{false};
   std::mutex mutex_;  // failure_, ended_
   std::condition_variable changed_;
