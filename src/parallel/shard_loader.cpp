@@ -3,10 +3,8 @@
 #include "parallel/shard_loader.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
 #include <memory>
-#include <optional>
 
 #include "base/error.hpp"
 #include "layout/placement.hpp"
@@ -24,23 +22,6 @@ struct TileBlocks {
   [[nodiscard]] TileBlocks mirrored() const { return {cols, rows}; }
   friend bool operator==(const TileBlocks&, const TileBlocks&) = default;
 };
-
-device::Buffer<float> factors(device::Context& context, std::span<const float> sums,
-                              Normalisation normalisation) {
-  device::Buffer<float> scale(context, std::ssize(sums));
-  for (Index i = 0; i < scale.size(); ++i) {
-    const double sum = sums[static_cast<std::size_t>(i)];
-    OPX_REQUIRE(
-        sum >= 0, InvalidArgument,
-        "a vertex with edge weights that add up to {}: this normalisation needs sums that are not negative",
-        sum);
-    // A vertex without edges has no entries to scale.
-    scale[i] = sum == 0
-                   ? 1.0F
-                   : static_cast<float>(normalisation == Normalisation::kRow ? 1 / sum : 1 / std::sqrt(sum));
-  }
-  return scale;
-}
 
 /// Builds the tiles of one rank, each distinct one once.
 class ShardBuilder {
@@ -114,8 +95,8 @@ class ShardBuilder {
       return {};
     const SlabDegrees degrees = read_slab_degrees(store_, slab(blocks), options_.add_self_loops);
     // One array for both where A is symmetric, so that s and t are equal to the bit.
-    return factors(context_, of_rows || store_.info().symmetric ? degrees.row_sums : degrees.col_sums,
-                   normalisation);
+    return normalisation_factors(
+        context_, of_rows || store_.info().symmetric ? degrees.row_sums : degrees.col_sums, normalisation);
   }
 
   device::Context& context_;

@@ -3,6 +3,7 @@
 #include "parallel/tile_builder.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <numeric>
 #include <utility>
@@ -261,25 +262,46 @@ spmm::Csr build_tile(device::Context& context, const graph::Store& store, const 
   return collector.finish();
 }
 
+SlabDegrees read_degrees(const graph::Store& store, Range positions, bool add_self_loops) {
+  const auto size = static_cast<std::size_t>(positions.size());
+  SlabDegrees degrees{std::vector<float>(size), std::vector<float>(size)};
+  store.read_degrees(positions, degrees.row_sums, degrees.col_sums);
+  if (!add_self_loops) return degrees;
+  std::vector<std::uint8_t> has_loop(size);
+  store.read_self_loops(positions, has_loop);
+  for (std::size_t v = 0; v < size; ++v) {
+    if (has_loop[v] == 0) degrees.row_sums[v] += 1, degrees.col_sums[v] += 1;
+  }
+  return degrees;
+}
+
 SlabDegrees read_slab_degrees(const graph::Store& store, const Slab& slab, bool add_self_loops) {
   const auto size = static_cast<std::size_t>(slab.size());
   SlabDegrees degrees{std::vector<float>(size, 1.0F), std::vector<float>(size, 1.0F)};
-  std::vector<std::uint8_t> has_loop;
   for (std::size_t i = 0; i < slab.blocks().size(); ++i) {
-    const Range block = slab.positions(i);
-    const auto begin = static_cast<std::size_t>(slab.begin(i)),
-               length = static_cast<std::size_t>(block.size());
-    const auto row_sums = std::span(degrees.row_sums).subspan(begin, length);
-    const auto col_sums = std::span(degrees.col_sums).subspan(begin, length);
-    store.read_degrees(block, row_sums, col_sums);
-    if (!add_self_loops) continue;
-    has_loop.resize(length);
-    store.read_self_loops(block, has_loop);
-    for (std::size_t v = 0; v < length; ++v) {
-      if (has_loop[v] == 0) row_sums[v] += 1, col_sums[v] += 1;
-    }
+    const SlabDegrees block = read_degrees(store, slab.positions(i), add_self_loops);
+    std::copy(block.row_sums.begin(), block.row_sums.end(), degrees.row_sums.begin() + slab.begin(i));
+    std::copy(block.col_sums.begin(), block.col_sums.end(), degrees.col_sums.begin() + slab.begin(i));
   }
   return degrees;
+}
+
+device::Buffer<float> normalisation_factors(device::Context& context, std::span<const float> sums,
+                                            Normalisation normalisation) {
+  device::Buffer<float> factors(context, std::ssize(sums));
+  for (Index i = 0; i < factors.size(); ++i) {
+    const double sum = sums[static_cast<std::size_t>(i)];
+    OPX_REQUIRE(
+        sum >= 0, InvalidArgument,
+        "a vertex with edge weights that add up to {}: this normalisation needs sums that are not negative",
+        sum);
+    if (normalisation == Normalisation::kNone || sum == 0) {
+      factors[i] = 1;
+    } else {
+      factors[i] = static_cast<float>(normalisation == Normalisation::kRow ? 1 / sum : 1 / std::sqrt(sum));
+    }
+  }
+  return factors;
 }
 
 }  // namespace opx::parallel

@@ -10,6 +10,7 @@
 #include "base/types.hpp"
 #include "device/buffer.hpp"
 #include "graph/store.hpp"
+#include "parallel/shard_loader.hpp"
 #include "spmm/csr.hpp"
 
 namespace opx::parallel {
@@ -58,5 +59,13 @@ struct SlabDegrees {
   std::vector<float> row_sums, col_sums;
 };
 [[nodiscard]] SlabDegrees read_slab_degrees(const graph::Store& store, const Slab& slab, bool add_self_loops);
+/// The same at a range of positions.
+[[nodiscard]] SlabDegrees read_degrees(const graph::Store& store, Range positions, bool add_self_loops);
+
+/// sum^-1/2 (symmetric) or 1 / sum (row) of each sum, 1 where the sum is 0: a vertex without edges has
+/// nothing to scale. Throws InvalidArgument for a negative sum.
+[[nodiscard]] device::Buffer<float> normalisation_factors(device::Context& context,
+                                                          std::span<const float> sums,
+                                                          Normalisation normalisation);
 
 }  // namespace opx::parallel

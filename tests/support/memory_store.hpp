@@ -54,18 +54,18 @@ struct Dense {
   }
 };
 
-/// A uniform number in [-1, 1) that depends on (seed, i, j) alone.
+/// A uniform multiple of 2^-23 in [-1, 1), so a float too, that depends on (seed, i, j) alone.
 inline double uniform(std::uint64_t seed, Index i, Index j = 0) {
   const auto w = base::philox({seed, base::Purpose::kTest}, {.vertex = static_cast<std::uint64_t>(i),
                                                              .word = static_cast<std::uint32_t>(j)});
-  return 2 * base::uniform_double(w[0], w[1]) - 1;
+  return 2 * static_cast<double>(base::uniform_float(w[0])) - 1;
 }
 
-/// Entries uniform in [-1, 1), rounded to float: what every rank of every grid may compute for its own rows.
+/// Entries uniform in [-1, 1) and floats: what every rank of every grid may compute for its own rows.
 inline Dense random_dense(Index rows, Index cols, std::uint64_t seed) {
   Dense x(rows, cols);
   for (Index i = 0; i < rows; ++i) {
-    for (Index j = 0; j < cols; ++j) x(i, j) = static_cast<float>(uniform(seed, i, j));
+    for (Index j = 0; j < cols; ++j) x(i, j) = uniform(seed, i, j);
   }
   return x;
 }
