@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "support.hpp"
+#include "tensor/cpu/targets.hpp"
 #include "tensor/elementwise.hpp"
 #include "tensor/kernels.hpp"
 
@@ -83,8 +84,28 @@ bool same_mask(const PassMask& a, const PassMask& b, Index rows) {
   return true;
 }
 
+/// Every instruction set of this machine, forced in turn.
+class OnTarget : public ::testing::TestWithParam<std::string> {
+ protected:
+  void SetUp() override { cpu::force_target(GetParam()); }
+  void TearDown() override { cpu::force_target(""); }
+};
+class EpilogueOn : public OnTarget {};
+class DropoutOn : public OnTarget {};
+class BatchNormOn : public OnTarget {};
+const auto kTargets = ::testing::ValuesIn(cpu::available_targets());
+const auto kName = [](const auto& target) { return target.param; };
+INSTANTIATE_TEST_SUITE_P(Targets, EpilogueOn, kTargets, kName);
+INSTANTIATE_TEST_SUITE_P(Targets, DropoutOn, kTargets, kName);
+INSTANTIATE_TEST_SUITE_P(Targets, BatchNormOn, kTargets, kName);
+
+TEST_P(EpilogueOn, TargetIsTheForcedOne) {
+  EXPECT_EQ(cpu::chosen_target(), GetParam());
+  EXPECT_THROW(cpu::force_target("no such set"), base::InvalidArgument);
+}
+
 // Tolerances: fp32 against fp64, values of order one, sums over 131 rows.
-TEST(Epilogue, EqualsReferenceForEveryNormAndWidth) {
+TEST_P(EpilogueOn, EqualsReferenceForEveryNormAndWidth) {
   device::Context context({.threads = 2});
   for (const Index cols : test::column_counts())
     for (const Norm norm : kNorms)
@@ -221,7 +242,7 @@ TEST(BatchNorm, GradientEqualsFiniteDifferences) {
     }
 }
 
-TEST(BatchNorm, BackwardEqualsReferenceAndClearsPaddedRows) {
+TEST_P(BatchNormOn, BackwardEqualsReferenceAndClearsPaddedRows) {
   device::Context context({.threads = 2});
   for (const Index cols : test::column_counts()) {
     const Case c(131, cols, Norm::kBatch, Activation::kRelu, 0.5F);
@@ -235,7 +256,7 @@ TEST(BatchNorm, BackwardEqualsReferenceAndClearsPaddedRows) {
   }
 }
 
-TEST(Epilogue, NanIsSeenAfterRelu) {
+TEST_P(EpilogueOn, NanIsSeenAfterRelu) {
   device::Context context({.threads = 1});
   Case c(2, 20, Norm::kNone, Activation::kRelu, 0);
   c.q.view()(1, 18) = std::numeric_limits<float>::quiet_NaN();
@@ -245,7 +266,7 @@ TEST(Epilogue, NanIsSeenAfterRelu) {
   EXPECT_LT(worst_difference(r.y.read(), expected.y.read()), 1e-5);
 }
 
-TEST(Dropout, MaskIsTheDocumentedOne) {
+TEST_P(DropoutOn, MaskIsTheDocumentedOne) {
   device::Context context({.threads = 2});
   for (const float rate : {0.1F, 0.5F, 0.9F, 0.99999F}) {
     const Index rows = 19, cols = 130;
@@ -271,7 +292,7 @@ TEST(Dropout, MaskIsTheDocumentedOne) {
   }
 }
 
-TEST(Dropout, BlockEqualsSliceOfWhole) {
+TEST_P(DropoutOn, BlockEqualsSliceOfWhole) {
   device::Context context({.threads = 2});
   const Index rows = 40, cols = 200;
   const auto x = Strided<float>::random(rows, cols, 0, 1);

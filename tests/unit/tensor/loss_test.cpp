@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "support.hpp"
+#include "tensor/cpu/targets.hpp"
 #include "tensor/kernels.hpp"
 
 namespace opx::tensor {
@@ -15,6 +16,15 @@ using test::worst_difference;
 
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
+
+/// Every instruction set of this machine, forced in turn.
+class LossOn : public ::testing::TestWithParam<std::string> {
+ protected:
+  void SetUp() override { cpu::force_target(GetParam()); }
+  void TearDown() override { cpu::force_target(""); }
+};
+INSTANTIATE_TEST_SUITE_P(Targets, LossOn, ::testing::ValuesIn(cpu::available_targets()),
+                         [](const auto& target) { return target.param; });
 
 struct Labels {
   std::vector<std::int32_t> labels;
@@ -35,7 +45,7 @@ Strided<float> random_targets(Index rows, Index tasks) {
   return t;
 }
 
-TEST(SoftmaxCrossEntropy, EqualsReference) {
+TEST_P(LossOn, SoftmaxCrossEntropyEqualsReference) {
   device::Context context({.threads = 2});
   for (const Index classes : {1, 2, 7, 16, 41, 47, 64, 130, 257}) {
     const auto x = Strided<float>::random(5001, classes, 3, 1, -20, 20);
@@ -82,7 +92,7 @@ TEST(SoftmaxCrossEntropy, GradientEqualsFiniteDifferences) {
     }
 }
 
-TEST(SoftmaxCrossEntropy, LargeLogitsAndNan) {
+TEST_P(LossOn, SoftmaxCrossEntropyLargeLogitsAndNan) {
   device::Context context({.threads = 1});
   Strided<float> x(3, 3);
   const float rows[3][3] = {{1e30F, 0, -1e30F}, {0, kNan, 0}, {kInfinity, 0, 0}};
@@ -97,7 +107,7 @@ TEST(SoftmaxCrossEntropy, LargeLogitsAndNan) {
   EXPECT_LT(worst_difference(g.read(), expected.read()), 1e-6);
 }
 
-TEST(SigmoidBce, EqualsReference) {
+TEST_P(LossOn, SigmoidBceEqualsReference) {
   device::Context context({.threads = 2});
   for (const Index tasks : test::column_counts()) {
     const auto x = Strided<float>::random(3001, tasks, 3, 1, -30, 30);
@@ -114,7 +124,7 @@ TEST(SigmoidBce, EqualsReference) {
   }
 }
 
-TEST(SigmoidBce, NanLogitIsSeen) {
+TEST_P(LossOn, SigmoidBceNanLogitIsSeen) {
   device::Context context({.threads = 1});
   Strided<float> x(1, 2), t(1, 2), g(1, 2);
   x.view()(0, 0) = kNan, x.view()(0, 1) = 3, t.view()(0, 0) = 1, t.view()(0, 1) = kNan;
@@ -137,7 +147,7 @@ TEST(Loss, BitsDoNotDependOnThreads) {
             sigmoid_bce(parallel, x.read(), t.read(), l.use, 1, {}).sum);
 }
 
-TEST(SoftmaxAndSigmoid, EqualReference) {
+TEST_P(LossOn, SoftmaxAndSigmoidEqualReference) {
   device::Context context({.threads = 2});
   for (const Index cols : test::column_counts()) {
     auto x = Strided<float>::random(300, cols, 3, 1, -100, 100), expected = x;
@@ -154,7 +164,7 @@ TEST(SoftmaxAndSigmoid, EqualReference) {
   }
 }
 
-TEST(Argmax, EqualsReferenceWithTiesAndNan) {
+TEST_P(LossOn, ArgmaxEqualsReferenceWithTiesAndNan) {
   device::Context context({.threads = 2});
   for (const Index cols : {1, 2, 5, 16, 17, 47, 64, 130}) {
     auto x = Strided<float>::random(500, cols, 3, 1, -4, 4);
