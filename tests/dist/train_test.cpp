@@ -1,0 +1,185 @@
+// SPDX-FileCopyrightText: 2026 The Orthoplex authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// One answer: losses of 20 epochs and every gradient on every grid, in both schemes, equal those of one rank.
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include <gtest/gtest.h>
+
+#include "comm/communicator.hpp"
+#include "support/ranks.hpp"
+#include "support/train_case.hpp"
+#include "train/trainer.hpp"
+
+namespace opx::train {
+namespace {
+
+constexpr Index kVertices = 61;
+constexpr double kTolerance = 1e-4;  // relative; what is reached is recorded as a property of each test
+
+struct Curve {
+  std::vector<double> losses;
+  std::map<std::string, std::vector<float>> first_gradients, last_values;
+  Evaluation evaluation;
+};
+
+std::vector<float> copy(tensor::MatrixView<const float> m) { return {m.data, m.data + m.size()}; }
+
+Curve run(comm::Communicator& world, const layout::Grid& grid, const graph::Store& store,
+          const RunConfig& config) {
+  device::Context context({.threads = 1});
+  parallel::ProcessGrid process_grid(world, grid);
+  Trainer trainer(context, process_grid, store, config);
+  model::Parameters& parameters = trainer.network().parameters();
+  Curve curve;
+  (void)trainer.gradients(0);
+  for (const auto& entry : parameters.entries())
+    if (entry.spec.trained) curve.first_gradients[entry.spec.name] = copy(parameters.gradient(entry));
+  for (int epoch = 0; epoch < config.epochs; ++epoch) curve.losses.push_back(trainer.step(epoch).loss);
+  for (const auto& entry : parameters.entries())
+    curve.last_values[entry.spec.name] = copy(parameters.value(entry));
+  curve.evaluation = trainer.evaluate();
+  return curve;
+}
+
+/// Largest |a - b| over the largest |b| of all tensors.
+double distance(const std::map<std::string, std::vector<float>>& a,
+                const std::map<std::string, std::vector<float>>& b) {
+  double scale = 0, worst = 0;
+  for (const auto& [name, values] : b)
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      scale = std::max(scale, std::abs(static_cast<double>(values[i])));
+      worst = std::max(worst, std::abs(static_cast<double>(values[i]) - static_cast<double>(a.at(name)[i])));
+    }
+  return worst / scale;
+}
+
+double loss_distance(const Curve& a, const Curve& b) {
+  double worst = 0;
+  for (std::size_t e = 0; e < b.losses.size(); ++e)
+    worst = std::max(worst, std::abs(a.losses[e] - b.losses[e]) / std::abs(b.losses[e]));
+  return worst;
+}
+
+Curve reference(const graph::Store& store, const RunConfig& config) {
+  const auto self = comm::self_communicator();
+  return run(*self, layout::Grid{}, store, config);
+}
+
+struct Scenario {
+  std::string name;
+  bool symmetric = true;
+  RunConfig config;
+};
+
+class OneAnswer : public testing::TestWithParam<Scenario> {};
+
+TEST_P(OneAnswer, OnEveryGrid) {
+  const Scenario& s = GetParam();
+  const test::MemoryStore store = test::training_store(kVertices, s.symmetric);
+  RunConfig single = s.config;
+  single.scheme = "scatter";
+  const Curve want = reference(store, single);
+  ASSERT_LT(want.losses.back(), want.losses.front());
+  double worst_loss = 0, worst_gradient = 0;
+  test::for_each_world({1, 2, 3, 4, 6, 8}, [&](comm::Communicator& world) {
+    for (const layout::Grid& grid : layout::tensor_grids(world.size())) {
+      const Curve got = run(world, grid, store, s.config);
+      const double loss = loss_distance(got, want),
+                   gradient = distance(got.first_gradients, want.first_gradients);
+      EXPECT_LE(loss, kTolerance) << layout::to_string(grid);
+      EXPECT_LE(gradient, kTolerance) << layout::to_string(grid);
+      EXPECT_NEAR(got.evaluation.loss[1], want.evaluation.loss[1], 1e-3 * std::abs(want.evaluation.loss[1]));
+      if (world.rank() == 0)
+        worst_loss = std::max(worst_loss, loss), worst_gradient = std::max(worst_gradient, gradient);
+    }
+  });
+  RecordProperty("worst_loss", std::to_string(worst_loss * 1e9) + "e-9");
+  std::printf("  %s: worst relative difference of a loss %.1e, of a gradient %.1e\n", s.name.c_str(),
+              worst_loss, worst_gradient);
+}
+
+Scenario scenario(const std::string& model, const std::string& scheme, bool symmetric,
+                  const std::string& norm = "none", bool residual = false,
+                  const std::string& features = "given") {
+  Scenario s{.name = model + "_" + scheme + (symmetric ? "_symmetric" : "_directed") +
+                     (norm == "none" ? "" : "_" + norm) + (residual ? "_residual" : "") +
+                     (features == "given" ? "" : "_learned"),
+             .symmetric = symmetric,
+             .config = test::training_config(model)};
+  s.config.scheme = scheme;
+  s.config.model.norm = norm;
+  s.config.model.residual = residual;
+  s.config.model.features = features;
+  s.config.model.feature_dim = 16;
+  if (scheme == "allreduce") s.config.model.first_aggregation = "recomputed";  // dropout on X in both
+  return s;
+}
+
+INSTANTIATE_TEST_SUITE_P(Scenarios, OneAnswer,
+                         testing::Values(scenario("gcn", "scatter", true), scenario("gcn", "scatter", false),
+                                         scenario("sage", "scatter", true),
+                                         scenario("sage", "scatter", false), scenario("gin", "scatter", true),
+                                         scenario("gin", "scatter", false),
+                                         scenario("gcn", "scatter", false, "batch", true),
+                                         scenario("sage", "scatter", true, "layer", true),
+                                         scenario("gcn", "scatter", true, "none", false, "learned"),
+                                         scenario("gcn", "allreduce", true),
+                                         scenario("gcn", "allreduce", false)),
+                         [](const auto& scenario_info) { return scenario_info.param.name; });
+
+TEST(SameRunTwice, IsBitIdentical) {
+  const test::MemoryStore store = test::training_store(kVertices, true);
+  test::for_each_world({1, 4}, [&](comm::Communicator& world) {
+    for (const char* model : {"gcn", "sage", "gin"}) {
+      RunConfig config = test::training_config(model);
+      config.model.norm = "batch";
+      const layout::Grid grid =
+          world.size() == 4 ? layout::Grid{2, 1, 2, 1} : layout::tensor_grids(world.size()).back();
+      const Curve a = run(world, grid, store, config), b = run(world, grid, store, config);
+      EXPECT_EQ(a.losses, b.losses) << model;
+      EXPECT_EQ(a.first_gradients, b.first_gradients) << model;
+      EXPECT_EQ(a.last_values, b.last_values) << model;
+    }
+  });
+}
+
+TEST(Refusals, SayWhy) {
+  const test::MemoryStore store = test::training_store(kVertices, true);
+  const auto self = comm::self_communicator();
+  const auto refuse = [&](RunConfig config) {
+    EXPECT_THROW((void)run(*self, {}, store, config), base::InvalidArgument);
+  };
+  RunConfig config = test::training_config("sage");
+  config.scheme = "allreduce";
+  refuse(config);
+  config = test::training_config("gcn");
+  config.metric = "micro_f1_topk";
+  refuse(config);
+  test::MemoryStore bare = test::random_store({.vertices = 20, .seed = 1});
+  EXPECT_THROW((void)run(*self, {}, bare, test::training_config("gcn")), base::InvalidArgument)
+      << "no labels";
+}
+
+TEST(Replicas, AreRefusedForTheFullGraph) {
+  const test::MemoryStore store = test::training_store(kVertices, true);
+  test::for_each_world({2}, [&](comm::Communicator& world) {
+    const layout::Grid grid{1, 1, 1, world.size()};
+    EXPECT_THROW((void)run(world, grid, store, test::training_config("gcn")), base::InvalidArgument);
+  });
+}
+
+TEST(BrokenStore, EndsEveryRankWithOneError) {
+  test::MemoryStore store = test::training_store(kVertices, true);
+  store.fail_with("damaged");
+  test::for_each_world({2, 4}, [&](comm::Communicator& world) {
+    EXPECT_THROW(
+        (void)run(world, layout::tensor_grids(world.size()).front(), store, test::training_config("gcn")),
+        base::Error);
+  });
+}
+
+}  // namespace
+}  // namespace opx::train
