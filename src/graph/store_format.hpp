@@ -5,6 +5,7 @@
 // Private to graph/.
 #pragma once
 
+#include <array>
 #include <cstdint>
 
 namespace opx::graph::format {
@@ -26,6 +27,11 @@ inline constexpr const char* kSelfLoops = "vertices/self_loops";
 inline constexpr const char* kOriginalIds = "vertices/original_ids";
 inline constexpr const char* kNameBytes = "names/bytes";
 inline constexpr const char* kNameOffsets = "names/offsets";
+
+/// All datasets in order of name, the order of the content checksum.
+inline constexpr std::array kAllParts{kCols,      kRows,        kTileOffsets, kValues, kFeatures,
+                                      kNameBytes, kNameOffsets, kColSums,     kLabels, kOriginalIds,
+                                      kRowSums,   kSelfLoops,   kSplits,      kTargets};
 
 /// Multi-label targets are stored as one byte each: 0, 1, or this for NaN.
 inline constexpr std::uint8_t kMissingTarget = 255;
