@@ -44,7 +44,7 @@ inline const char* parse_index(const char* p, Index& out) noexcept {
       if (words == 0) return nullptr;
       break;
     }
-    if (value > 10'000'000'000ULL - 1 && digits > 0) return nullptr;
+    if (words == 2 && digits > 3) return nullptr;  // 20 digits and more
     value = value * detail::kPowersOfTen[digits] + detail::eight_digits(word, digits);
     p += digits;
     if (digits < 8) break;
