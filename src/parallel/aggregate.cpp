@@ -22,6 +22,7 @@
 
 #include "base/bfloat16.hpp"
 #include "base/error.hpp"
+#include "parallel/aggregate_schedule.hpp"
 #include "spmm/multiply.hpp"
 #include "tensor/elementwise.hpp"
 
@@ -45,9 +46,20 @@ void move_columns(device::Context& context, MatrixView<const bfloat16> from, Mat
 
 }  // namespace
 
-/// Memory that grows to the largest request and is reused; two slots for panels in flight.
+/// Memory that grows to the largest request and is reused: two slots a use. Panels in flight have a slot
+/// each; where panels run one after the other every stage reads one slot of kShared and writes the other.
 struct Aggregator::Workspace {
-  enum Use : std::size_t { kSent, kColumns, kGathered, kPartial, kPartialWire, kSummed, kReturned, kUses };
+  enum Use : std::size_t {
+    kSent,
+    kColumns,
+    kGathered,
+    kPartial,
+    kPartialWire,
+    kSummed,
+    kReturned,
+    kShared,
+    kUses
+  };
 
   template <class T>
   std::span<T> get(device::Context& context, std::size_t use, Index slot, Index elements) {
@@ -70,24 +82,42 @@ class Aggregator::Pass {
   struct Groups {
     comm::Communicator &c, &gather, &reduce;
   };
-  Pass(device::Context& context, Groups groups, const layout::Tile& tile, Workspace& workspace, int panels,
-       comm::CommPurpose purpose, MatrixView<const float> x, MatrixView<float> y)
+  Pass(device::Context& context, Groups groups, const layout::Tile& tile, Workspace& workspace,
+       const Schedule& schedule, comm::CommPurpose purpose, MatrixView<const float> x, MatrixView<float> y)
       : context_(context),
         groups_(groups),
         tile_(tile),
         workspace_(workspace),
+        pipelined_(schedule.pipelined),
         purpose_(purpose),
         x_(x),
         y_(y) {
-    panels_.resize(static_cast<std::size_t>(panels));
-    for (int q = 0; q < panels; ++q) plan(panels, q);
+    panels_.resize(static_cast<std::size_t>(schedule.panels));
+    for (int q = 0; q < schedule.panels; ++q) plan(schedule.panels, q);
   }
+
+  void run() {
+    if (pipelined_) {
+      run_pipelined();
+    } else {
+      run_in_turn();
+    }
+  }
+
+ private:
+  struct Panel {
+    std::vector<Range> of;  ///< columns of x that each member of C has in this panel
+    Index own = 0, total = 0;
+    comm::Request columns, gather, reduce, returned;
+    std::span<T> column_rows, gathered, summed, back;
+    std::span<float> partial;
+  };
 
   /// Panels in a software pipeline: gather of q + 1, multiplication of q and reduce-scatter of q - 1 are in
   /// flight together. Every rank starts the same collectives in the same order. A slot of the workspace
   /// serves panels q and q + 2, so a stage that is left out moves its neighbours: without a gather the
   /// multiplication reads `columns`, without a reduce-scatter the way back reads `partial`.
-  void run() {
+  void run_pipelined() {
     const auto panels = static_cast<Index>(panels_.size());
     const bool gathers = groups_.gather.size() > 1, reduces = groups_.reduce.size() > 1;
     start_columns(0);
@@ -109,14 +139,18 @@ class Aggregator::Pass {
     unpack(panels - 1);
   }
 
- private:
-  struct Panel {
-    std::vector<Range> of;  ///< columns of x that each member of C has in this panel
-    Index own = 0, total = 0;
-    comm::Request columns, gather, reduce, returned;
-    std::span<T> column_rows, gathered, summed, back;
-    std::span<float> partial;
-  };
+  void run_in_turn() {
+    for (Index q = 0; exists(q); ++q) {
+      side_ = 1;
+      start_columns(q);
+      start_gather(q);
+      finish(at(q).gather);
+      multiply(q);
+      start_reduce(q);
+      start_return(q);
+      unpack(q);
+    }
+  }
 
   [[nodiscard]] bool exists(Index q) const noexcept {
     return q >= 0 && q < static_cast<Index>(panels_.size());
@@ -131,7 +165,9 @@ class Aggregator::Pass {
 
   template <class U>
   std::span<U> scratch(std::size_t use, Index q, Index elements) {
-    return workspace_.get<U>(context_, use, q % 2, elements);
+    if (pipelined_) return workspace_.get<U>(context_, use, q % 2, elements);
+    side_ = 1 - side_;  // what the stage reads is in the other slot, and nothing else is alive
+    return workspace_.get<U>(context_, Workspace::kShared, side_, elements);
   }
 
   void finish(comm::Request& request) {
@@ -298,6 +334,8 @@ class Aggregator::Pass {
   Groups groups_;
   const layout::Tile& tile_;
   Workspace& workspace_;
+  bool pipelined_;
+  Index side_ = 1;
   comm::CommPurpose purpose_;
   MatrixView<const float> x_;
   MatrixView<float> y_;
@@ -329,14 +367,6 @@ void Aggregator::backward(Index layer, MatrixView<const float> x, MatrixView<flo
   run(shard_.transposed[static_cast<std::size_t>(layer % 3)].get(), roles.c, roles.k, roles.r, x, y, purpose);
 }
 
-int Aggregator::panels_for(Index width, const comm::Communicator& c) const noexcept {
-  if (options_.panels > 0) return options_.panels;
-  // Ranks as threads copy inside wait(): nothing overlaps, and narrow panels slow the multiplication down.
-  if (c.backend() != "mpi") return 1;
-  constexpr Index kWorthwhile = 64;
-  return static_cast<int>(std::clamp<Index>(width / c.size() / kWorthwhile, 1, 4));
-}
-
 void Aggregator::run(const layout::Tile* tile, layout::Axis c, layout::Axis gather, layout::Axis reduce,
                      MatrixView<const float> x, MatrixView<float> y, comm::CommPurpose purpose) {
   OPX_REQUIRE(tile != nullptr, InvalidArgument, "this shard was loaded without the transposes of its tiles");
@@ -350,15 +380,14 @@ void Aggregator::run(const layout::Tile* tile, layout::Axis c, layout::Axis gath
     return;
   }
   comm::Communicator& members = grid_.axis(c);
-  const int panels = panels_for(x.cols, members);
+  comm::Communicator &gathering = grid_.axis(gather), &reducing = grid_.axis(reduce);
+  const Schedule schedule = make_schedule({members.size(), gathering.size(), reducing.size(), x.rows, x.cols},
+                                          options_, members.backend() == "mpi");
   if (options_.wire == Wire::kBfloat16) {
-    Pass<bfloat16>(context_, {members, grid_.axis(gather), grid_.axis(reduce)}, *tile, *workspace_, panels,
-                   purpose, x, y)
+    Pass<bfloat16>(context_, {members, gathering, reducing}, *tile, *workspace_, schedule, purpose, x, y)
         .run();
   } else {
-    Pass<float>(context_, {members, grid_.axis(gather), grid_.axis(reduce)}, *tile, *workspace_, panels,
-                purpose, x, y)
-        .run();
+    Pass<float>(context_, {members, gathering, reducing}, *tile, *workspace_, schedule, purpose, x, y).run();
   }
 }
 

@@ -19,10 +19,26 @@ namespace opx::parallel {
 
 enum class Wire : std::uint8_t { kFloat32, kBfloat16 };
 
+/// Whether several panels are in flight together (work space of two), or run one after the other (of one).
+enum class Pipeline : std::uint8_t {
+  kAuto,  ///< on under MPI; ranks as threads copy inside wait(), where nothing overlaps
+  kOn,
+  kOff,
+};
+
 struct AggregateOptions {
   Wire wire = Wire::kFloat32;  ///< type of features and partial sums on the wire; sums are fp32
-  int panels = 0;              ///< column panels that are pipelined; 0: chosen by the width and the backend
+  /// Column panels. 0: chosen by the backend and the width; one, unless the work space would pass 1 GiB or
+  /// the backend overlaps. The result is the same to the bit for any number.
+  int panels = 0;
+  Pipeline pipeline = Pipeline::kAuto;
 };
+
+/// Bytes of the work space of one aggregation of width `width` on `rows` own rows, on the rank with the most
+/// columns: what an Aggregator keeps at most. `overlaps`: the backend is MPI.
+[[nodiscard]] std::int64_t aggregate_workspace(const layout::Grid& grid, layout::Roles roles, Index rows,
+                                               Index width, bool backward, const AggregateOptions& options,
+                                               bool overlaps);
 
 /// Computes A X or A^T X for the layers of one shard, keeping its work space between calls. Every rank of the
 /// tensor grid calls the same methods in the same order.
@@ -49,7 +65,6 @@ class Aggregator {
   class Pass;
   void run(const layout::Tile* tile, layout::Axis c, layout::Axis gather, layout::Axis reduce,
            tensor::MatrixView<const float> x, tensor::MatrixView<float> y, comm::CommPurpose purpose);
-  [[nodiscard]] int panels_for(Index width, const comm::Communicator& c) const noexcept;
   device::Context& context_;
   ProcessGrid& grid_;
   const layout::GraphShard& shard_;

@@ -54,8 +54,8 @@ Triples read_triples(device::Context& context, const graph::Store& store, const 
   const Range all_rows = candidates(rows), all_cols = candidates(cols);
   const Index degree = std::max<Index>(1, info.edges / std::max<Index>(1, info.vertices));
   const Index step = std::max<Index>(1, kEntriesPerPiece / degree);
-  for (Index begin = all_rows.begin; begin < all_rows.end; begin += step) {
-    const Range piece{begin, std::min(begin + step, all_rows.end)};
+  for (Range piece{all_rows.begin, all_rows.begin}; piece.end < all_rows.end;) {
+    piece = next_piece(info, piece.end, all_rows.end, step);
     const graph::Edges edges =
         store.read_edges(context, piece, std::span(&all_cols, all_cols.size() > 0 ? 1 : 0));
     for (Index e = 0; e < edges.col.size(); ++e) {

@@ -33,6 +33,7 @@ class ShardBuilder {
   void build(layout::GraphShard& shard) {
     std::array<TileBlocks, 3> blocks;
     for (std::size_t i = 0; i < 3; ++i) {
+      if (!used(i, 0)) continue;
       const layout::Roles roles = layout::roles_of(static_cast<Index>(i));
       blocks[i] = {layout::row_blocks(grid_, roles, shard.coord[roles.r]),
                    layout::column_blocks(grid_, roles, shard.coord[roles.k])};
@@ -40,6 +41,7 @@ class ShardBuilder {
       if (!shard.tile[i]) shard.tile[i] = add(built_, blocks[i], std::make_shared<spmm::Csr>(cut(blocks[i])));
     }
     for (std::size_t i = 0; options_.need_backward && i < 3; ++i) {
+      if (!used(i, options_.first_backward_layer)) continue;
       shard.transposed[i] = transposed(shard.symmetric, blocks[i], *shard.tile[i]);
     }
   }
@@ -50,6 +52,12 @@ class ShardBuilder {
     std::shared_ptr<const Tile> tile;
   };
   using List = std::vector<Built>;
+
+  /// Whether a layer from `first` on has the roles of rotation i.
+  [[nodiscard]] bool used(std::size_t i, Index first) const noexcept {
+    const Index wait = (static_cast<Index>(i) - first % 3 + 3) % 3;
+    return first + wait < options_.layers;
+  }
 
   static std::shared_ptr<const Tile> built(const List& list, const TileBlocks& blocks) {
     for (const Built& b : list) {

@@ -20,6 +20,10 @@ struct ShardOptions {
   Normalisation normalisation = Normalisation::kSymmetric;
   bool add_self_loops = true;  ///< a diagonal entry where a row has none; factors count it
   bool need_backward = true;   ///< build the transposes
+  /// Layers of the model: with one or two, not all three tiles are needed, and those not needed stay null.
+  Index layers = 3;
+  /// The lowest layer that is aggregated backward: 1 where nobody asks for the gradient of the features.
+  Index first_backward_layer = 0;
 };
 
 /// The tiles of this rank. Symmetric: s = t = (degree)^-1/2 (in- and out-degree where A is directed); row: s

@@ -249,17 +249,24 @@ spmm::Csr build_tile(device::Context& context, const graph::Store& store, const 
     collector.pad_to(rows.begin(i));
     const Range block = rows.positions(i);
     const Index home = cols.find(rows.blocks()[i]);  // of this block's diagonal
-    for (Index begin = block.begin; begin < block.end; begin += step) {
-      Piece piece = read_piece(context, store, {begin, std::min(begin + step, block.end)}, cols);
+    for (Range rows_read{block.begin, block.begin}; rows_read.end < block.end;) {
+      rows_read = next_piece(info, rows_read.end, block.end, step);
+      Piece piece = read_piece(context, store, rows_read, cols);
       if (add_self_loops && home >= 0) {
         piece.has_loop.resize(static_cast<std::size_t>(piece.rows.size()));
         store.read_self_loops(piece.rows, piece.has_loop);
-        piece.diagonal = cols.begin(static_cast<std::size_t>(home)) + begin - block.begin;
+        piece.diagonal = cols.begin(static_cast<std::size_t>(home)) + rows_read.begin - block.begin;
       }
       append_piece(context, cols, piece, collector);
     }
   }
   return collector.finish();
+}
+
+Range next_piece(const graph::StoreInfo& info, Index begin, Index end, Index rows) noexcept {
+  const Index last = std::min(begin + rows, end) - 1;
+  const Index tile = even_part(info.vertices, info.tiles_per_side, last);
+  return {begin, std::min(end, even_range(info.vertices, info.tiles_per_side, tile).end)};
 }
 
 SlabDegrees read_degrees(const graph::Store& store, Range positions, bool add_self_loops) {

@@ -54,6 +54,15 @@ class Slab {
 [[nodiscard]] spmm::Csr build_tile(device::Context& context, const graph::Store& store, const Slab& rows,
                                    const Slab& cols, bool add_self_loops);
 
+/// Cuts [begin, end) at boundaries of the store's tiles, so that none is read twice: a piece from `begin`
+/// that has some `rows` rows or the rest of the tile that they end in.
+[[nodiscard]] Range next_piece(const graph::StoreInfo& info, Index begin, Index end, Index rows) noexcept;
+
+/// The part of even_range(n, parts, .) that holds i, 0 <= i < n.
+[[nodiscard]] constexpr Index even_part(Index n, Index parts, Index i) noexcept {
+  return static_cast<Index>((static_cast<__int128>(i + 1) * parts + n - 1) / n) - 1;
+}
+
 /// Row and column sums of A at the slab's vertices, self loops counted (also added ones); padding 1.
 struct SlabDegrees {
   std::vector<float> row_sums, col_sums;

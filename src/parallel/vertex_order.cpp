@@ -9,21 +9,13 @@
 #include "base/error.hpp"
 #include "base/random.hpp"
 #include "layout/placement.hpp"
+#include "parallel/tile_builder.hpp"
 #include "tensor/elementwise.hpp"
 
 namespace opx::parallel {
 
 using tensor::Matrix;
 using tensor::MatrixView;
-
-namespace {
-
-/// The part of even_range(n, parts, .) that holds `i`.
-Index part_of(Index n, Index parts, Index i) noexcept {
-  return static_cast<Index>((static_cast<__int128>(i + 1) * parts + n - 1) / n) - 1;
-}
-
-}  // namespace
 
 VertexOrder::VertexOrder(Index vertices, std::uint64_t seed) : vertices_(vertices) {
   OPX_REQUIRE(vertices <= std::numeric_limits<std::int32_t>::max(), InvalidArgument,
@@ -96,7 +88,7 @@ Matrix<float> Plane::from_own_rows(device::Context& context, MatrixView<const fl
   const std::vector<Index> rows = part_by_position();
   for (const Index row : rows) {
     receive_counts[static_cast<std::size_t>(
-        part_of(n, grid.tensor_ranks(), order_.position(part.begin + row)))] += columns.size();
+        even_part(n, grid.tensor_ranks(), order_.position(part.begin + row)))] += columns.size();
   }
   std::vector<float> received(static_cast<std::size_t>(part.size() * columns.size()));
   grid_.tensor().all_to_all_v<float>(sent, send_counts, received, receive_counts, purpose);
@@ -120,11 +112,11 @@ void Plane::to_own_rows(device::Context& context, MatrixView<const float> plane,
     if (row % turns != grid_.coord()[third()]) continue;
     sent.insert(sent.end(), plane.row(row), plane.row(row) + plane.cols);
     send_counts[static_cast<std::size_t>(
-        part_of(n, grid.tensor_ranks(), order_.position(part.begin + row)))] += plane.cols;
+        even_part(n, grid.tensor_ranks(), order_.position(part.begin + row)))] += plane.cols;
   }
   // The ranks that send row v: its part of the row axis, its turn of the third axis, all of the column axis.
   const auto senders_of = [&](Index v, auto&& visit) {
-    const Index place = order_.place(v), parts = grid.size(rows_), p = part_of(n, parts, place);
+    const Index place = order_.place(v), parts = grid.size(rows_), p = even_part(n, parts, place);
     layout::Coord c;
     c[rows_] = static_cast<int>(p);
     c[third()] = static_cast<int>((place - even_range(n, parts, p).begin) % turns);

@@ -162,10 +162,12 @@ TEST(Aggregate, PanelsAndRepetitionsGiveTheSameBits) {
             const Outcome first = aggregate(context, grid, shard, once, layer, backward, x);
             EXPECT_TRUE(same_bits(first.y, aggregate(context, grid, shard, once, layer, backward, x).y));
             for (const int panels : {2, 3, 4}) {
-              Aggregator cut(context, grid, shard, {.wire = wire, .panels = panels});
-              const Outcome out = aggregate(context, grid, shard, cut, layer, backward, x);
-              EXPECT_TRUE(same_bits(first.y, out.y)) << layout::to_string(shape) << " panels " << panels;
-              EXPECT_EQ(out.bytes, first.bytes);
+              for (const Pipeline pipeline : {Pipeline::kOn, Pipeline::kOff}) {
+                Aggregator cut(context, grid, shard, {.wire = wire, .panels = panels, .pipeline = pipeline});
+                const Outcome out = aggregate(context, grid, shard, cut, layer, backward, x);
+                EXPECT_TRUE(same_bits(first.y, out.y)) << layout::to_string(shape) << " panels " << panels;
+                EXPECT_EQ(out.bytes, first.bytes);
+              }
             }
           }
         }
@@ -191,6 +193,37 @@ TEST(Aggregate, Bfloat16WireIsHalfTheBytesWithinItsRounding) {
         const Outcome out = aggregate(context, grid, shard, aggregator, layer, false, x);
         test::expect_own_rows(shard, out.y, want, world.size() == 1 ? 2e-5 : 3e-2, layout::to_string(shape));
         EXPECT_EQ(out.bytes, 2 * words(shard, layer, width, false));
+      }
+    }
+  });
+}
+
+// The memory model's line for gathered slabs, on the rank of C with the most columns.
+TEST(Aggregate, WorkspaceIsWhatTheFormulaSays) {
+  const auto store = test::random_store({.vertices = 61, .degree = 3, .symmetric = true, .seed = 6});
+  for_each_grid([&](comm::Communicator& world, const layout::Grid& shape) {
+    ProcessGrid grid(world, shape);
+    device::Context context(one_thread());
+    const layout::GraphShard shard = load_shard(context, grid, store, {});
+    for (const AggregateOptions options :
+         {AggregateOptions{.panels = 1}, AggregateOptions{.wire = Wire::kBfloat16, .panels = 1},
+          AggregateOptions{.panels = 2, .pipeline = Pipeline::kOff},
+          AggregateOptions{.panels = 2, .pipeline = Pipeline::kOn}}) {
+      for (Index layer = 0; layer < 3; ++layer) {
+        const layout::Roles roles = layout::roles_of(layer);
+        Matrix<float> x(context, shard.block_rows, 13), y(context, shard.block_rows, 13);
+        std::fill(x.span().begin(), x.span().end(), 1.0F);
+        const auto before = context.memory().now();
+        Aggregator aggregator(context, grid, shard, options);
+        aggregator.backward(layer, x.view(), y.view());
+        const auto used = static_cast<std::int64_t>(context.memory().now() - before);
+        const auto want = aggregate_workspace(shape, roles, shard.block_rows, 13, true, options, false);
+        if (grid.coord()[roles.c] == 0 &&
+            options.pipeline != Pipeline::kOn) {  // else a later panel may be narrower
+          EXPECT_EQ(used, want) << layout::to_string(shape);
+        } else {
+          EXPECT_LE(used, want) << layout::to_string(shape);
+        }
       }
     }
   });

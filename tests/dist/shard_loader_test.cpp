@@ -59,6 +59,24 @@ TEST(LoadShard, OneDimensionalGridsShareTransposes) {
   });
 }
 
+TEST(LoadShard, LoadsWhatTheLayersNeed) {
+  const auto store = test::random_store({.vertices = 61, .symmetric = false, .seed = 1});
+  test::for_each_world({1, 4}, [&](comm::Communicator& world) {
+    device::Context context(one_thread());
+    ProcessGrid grid(world, {.gx = world.size()});
+    const auto two = load_shard(context, grid, store, {.layers = 2, .first_backward_layer = 1});
+    EXPECT_NE(two.tile[0], nullptr);
+    EXPECT_NE(two.tile[1], nullptr);
+    EXPECT_EQ(two.tile[2], nullptr);
+    EXPECT_EQ(two.transposed[0], nullptr);
+    EXPECT_NE(two.transposed[1], nullptr);
+    EXPECT_EQ(two.transposed[2], nullptr);
+    const auto four = load_shard(context, grid, store, {.layers = 4, .first_backward_layer = 1});
+    for (std::size_t i = 0; i < 3; ++i)
+      EXPECT_NE(four.transposed[i], nullptr);  // layer 3 has the roles of layer 0
+  });
+}
+
 TEST(LoadShard, TilesHoldEveryEntryOnce) {
   const auto store = test::random_store({.vertices = 61, .degree = 6, .symmetric = false, .seed = 2});
   Index expected = store.info().edges + store.info().vertices - store.info().self_loops;
