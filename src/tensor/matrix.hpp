@@ -20,7 +20,8 @@ struct MatrixView {
   Index rows = 0, cols = 0, ld = 0;
 
   MatrixView() = default;
-  MatrixView(T* data_, Index rows_, Index cols_, Index ld_) : data(data_), rows(rows_), cols(cols_), ld(ld_) {}
+  MatrixView(T* data_, Index rows_, Index cols_, Index ld_)
+      : data(data_), rows(rows_), cols(cols_), ld(ld_) {}
   MatrixView(T* data_, Index rows_, Index cols_) : MatrixView(data_, rows_, cols_, cols_) {}
 
   [[nodiscard]] T* row(Index i) const noexcept { return data + i * ld; }
@@ -30,8 +31,7 @@ struct MatrixView {
   [[nodiscard]] MatrixView middle_rows(Range r) const { return {data + r.begin * ld, r.size(), cols, ld}; }
   [[nodiscard]] MatrixView middle_cols(Range c) const { return {data + c.begin, rows, c.size(), ld}; }
   operator MatrixView<const T>() const noexcept  // NOLINT(google-explicit-constructor)
-    requires(!std::is_const_v<T>)
-  {
+      requires(!std::is_const_v<T>) {
     return {data, rows, cols, ld};
   }
 };
@@ -41,7 +41,8 @@ template <class T>
 class Matrix {
  public:
   Matrix() = default;
-  Matrix(device::Context& context, Index rows, Index cols) : buffer_(context, rows * cols), rows_(rows), cols_(cols) {}
+  Matrix(device::Context& context, Index rows, Index cols)
+      : buffer_(context, rows * cols), rows_(rows), cols_(cols) {}
 
   [[nodiscard]] Index rows() const noexcept { return rows_; }
   [[nodiscard]] Index cols() const noexcept { return cols_; }
