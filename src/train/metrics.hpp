@@ -24,9 +24,9 @@ namespace opx::train {
 struct Truth {
   graph::Task task = graph::Task::kNone;
   Index classes = 0;
-  std::span<const std::int32_t> labels;
-  tensor::MatrixView<const float> targets;
-  std::span<const graph::Split> split;
+  std::span<const std::int32_t> labels{};
+  tensor::MatrixView<const float> targets{};
+  std::span<const graph::Split> split{};
 };
 
 /// Train, valid, test.

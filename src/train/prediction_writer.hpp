@@ -23,7 +23,7 @@ struct PredictionShape {
   Index columns = 1;
   bool integers = false;    ///< classes or 0/1 labels: stored as int32
   bool vector = false;      ///< one column stored as a one-dimensional array
-  std::string column_name;  ///< "class", or a prefix: "p0", "p1", ...
+  std::string column_name{};  ///< "class", or a prefix: "p0", "p1", ...
 };
 
 class PredictionWriter {
