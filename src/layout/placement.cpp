@@ -33,10 +33,25 @@ std::size_t parse(std::string_view text, const std::array<std::string_view, N>& 
       fmt::format("{} '{}' is unknown (one of {}){}", what, text, list, base::did_you_mean(text, known)));
 }
 
+// A block number scrambled by a keyed random tree (Owen 1995): each bit is flipped or not depending on the
+// bits above it, so that neighbours at every power of two stay together and everything else about the number
+// is random.
+std::uint64_t scramble(std::uint64_t block, int bits, const base::RandomKey& key) {
+  std::uint64_t out = 0;
+  for (int bit = bits - 1; bit >= 0; --bit) {
+    const std::uint64_t node =
+        (std::uint64_t{1} << bits | block) >> (bit + 1);  // a leading 1, then the bits above
+    const std::uint64_t flip = base::philox(key, {.step = 1, .vertex = node})[0] & 1U;
+    out |= (((block >> bit) & 1U) ^ flip) << bit;
+  }
+  return out;
+}
+
 // The block of each lane of a snake deal. For a power of two, lane i gets the bit-reversed reflected Gray
 // code of i: its low bits run forth and back over every power of two, and reversing makes them the high bits
 // of the block, so that the blocks of every grid of 2^k ranks (unions of neighbours) are themselves dealt to
-// by a snake. A random exclusive-or keeps that and mixes the lanes. Other counts: lanes shuffled.
+// by a snake; scrambled, so that the coordinates of neighbouring lanes have nothing in common. Other counts:
+// lanes shuffled.
 std::vector<std::int32_t> blocks_of_lanes(Index blocks, const base::RandomKey& key) {
   std::vector<std::int32_t> lane(static_cast<std::size_t>(blocks));
   const auto n = static_cast<std::uint64_t>(blocks);
@@ -47,12 +62,11 @@ std::vector<std::int32_t> blocks_of_lanes(Index blocks, const base::RandomKey& k
     return lane;
   }
   const int bits = std::countr_zero(n);
-  const std::uint64_t mask = base::philox(key, {.step = 1})[0] & (n - 1);
   for (std::uint64_t i = 0; i < n; ++i) {
     const std::uint64_t gray = i ^ (i >> 1);
     std::uint64_t reversed = 0;
     for (int b = 0; b < bits; ++b) reversed |= ((gray >> b) & 1U) << (bits - 1 - b);
-    lane[i] = static_cast<std::int32_t>(reversed ^ mask);
+    lane[i] = static_cast<std::int32_t>(scramble(reversed, bits, key));
   }
   return lane;
 }
