@@ -455,13 +455,18 @@ Scoped access_properties() {
 H5File H5File::create(const std::filesystem::path& path) {
   const Lock lock;
   // HDF5's own message hides the reason: ask the system first.
+  const bool fresh = ::access(path.c_str(), F_OK) != 0;
   const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
   if (fd < 0)
     throw ResourceError(fmt::format("{}: cannot be created: {}", path.string(), std::strerror(errno)));
   ::close(fd);
   const Scoped access = access_properties();
   const hid_t f = H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access);
-  if (f < 0) fail_write(path.string(), "/", "file cannot be created");
+  if (f < 0) {
+    const std::string reason = last_error();
+    if (fresh) ::unlink(path.c_str());
+    throw ResourceError(fmt::format("{}: cannot be created: {}", path.string(), reason));
+  }
   H5File out(std::make_shared<detail::H5Handle>(f, H5Fclose, nullptr), path.string(), "/");
   out.writable_ = true;
   return out;
