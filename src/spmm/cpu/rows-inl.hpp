@@ -67,12 +67,31 @@ struct Prefetch {
   Index begin = 0, lines = 0, ahead = 0;
 };
 
+// The order in which n cache lines of a row are asked for, in groups of up to eight. Rising order makes
+// hardware prefetchers run on past the end of the row and waste up to half of what memory gives; these orders
+// were the best of all or of a sample (docs/performance-spmm.md). multiply.cpp is compiled without
+// instruction scheduling to keep them.
+constexpr int scattered(int i, int n) {
+  constexpr int kOrder[9][8] = {{},
+                                {0},
+                                {0, 1},
+                                {1, 0, 2},
+                                {3, 0, 2, 1},
+                                {3, 2, 0, 4, 1},
+                                {5, 4, 0, 1, 2, 3},
+                                {3, 1, 0, 6, 5, 4, 2},
+                                {2, 6, 0, 4, 7, 1, 5, 3}};
+  const int group = i / 8 * 8;
+  return group + kOrder[std::min(n - group, 8)][i - group];
+}
+
 // Into the second-level cache: its queue of misses is longer than the first level's, which took a third to a
-// half off the time where rows come from memory (docs/performance-spmm.md).
+// half off the time where rows come from memory.
 template <int kLines, class T>
 HWY_INLINE void prefetch_row(const T* row, Index lines) {
   const char* bytes = reinterpret_cast<const char*>(row);
-  for (int line = 0; line < kLines; ++line) __builtin_prefetch(bytes + line * kLineBytes, 0, 2);
+  for (int line = 0; line < kLines; ++line)
+    __builtin_prefetch(bytes + scattered(line, kLines) * kLineBytes, 0, 2);
   for (Index line = kLines; line < lines; ++line) __builtin_prefetch(bytes + line * kLineBytes, 0, 2);
 }
 
@@ -105,7 +124,8 @@ HWY_INLINE void add_entries(D d, const RowsTask<T>& task, Range entries, Block b
     const LocalIndex col = col_ids[e];
     const T* x = columns + col * ld;
     const VecOf<D> w = hn::Set(d, weight<kWeighted>(task, e, col));
-    for (int v = 0; v < kVectors; ++v) {
+    for (int i = 0; i < kVectors; ++i) {
+      const int v = scattered(i, kVectors);
       const VecOf<D> term = load(d, x + (v + 1 < kVectors ? v * lanes : block.last));
       sums.at[v] = kWeighted ? hn::MulAdd(w, term, sums.at[v]) : hn::Add(sums.at[v], term);
     }
