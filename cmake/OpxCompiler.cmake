@@ -18,6 +18,11 @@ elseif(OPX_SANITIZE)
   message(FATAL_ERROR "OPX_SANITIZE is '${OPX_SANITIZE}'; it takes 'address' or 'thread'")
 endif()
 
+if(OPX_BUILD_FUZZ)
+  target_compile_options(opx_compiler INTERFACE -fsanitize=fuzzer-no-link,address -fno-omit-frame-pointer -g)
+  target_link_options(opx_compiler INTERFACE -fsanitize=address)
+endif()
+
 find_program(OPX_CCACHE ccache)
 if(OPX_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   set(CMAKE_CXX_COMPILER_LAUNCHER "${OPX_CCACHE}")

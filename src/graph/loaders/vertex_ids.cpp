@@ -21,7 +21,8 @@ void NumberIds::add(std::span<const Index> ids) {
     return;
   }
   const std::size_t words = at(largest_ / 64 + 1);
-  if (bits_.size() < words) bits_.resize(std::max(words, bits_.size() + bits_.size() / 2));
+  if (bits_.size() < words)
+    bits_.resize(std::max(words, std::min(bits_.size() + bits_.size() / 2, at(most_bits_ / 64 + 1))));
   for (const Index id : ids) bits_[at(id / 64)] |= std::uint64_t{1} << (id % 64);
 }
 
