@@ -12,8 +12,8 @@
 namespace opx::io {
 namespace {
 
-constexpr std::size_t kBlock = std::size_t{1} << 20;
-constexpr std::size_t kBlocksAhead = 4;
+constexpr std::size_t kBlock = std::size_t{256} << 10;
+constexpr std::size_t kBlocksAhead = 16;
 
 // Gives back bytes that were looked at, then the rest of the stream.
 class PushedBackStream final : public InputStream {
