@@ -244,39 +244,69 @@ std::vector<TileRun> runs_of(const std::vector<ColumnMap>& maps) {
   return runs;
 }
 
+// Entries [begin, end) of the file, as read.
+template <class Id>
+struct RawEntries {
+  Index begin = 0;
+  std::vector<Id> row, col;
+  std::vector<float> value;
+};
+
+// Appends entries i..end of one tile that are asked for; gives how many.
+template <class Id>
+std::size_t keep(const RawEntries<Id>& raw, std::size_t i, std::size_t end, Range rows, const ColumnMap& map,
+                 bool whole_rows, std::size_t at, Picked& out) {
+  std::int32_t *row = out.row.data() + at, *col = out.col.data() + at;
+  if (map.whole && whole_rows) {
+    const std::size_t n = end - i;
+    for (std::size_t k = 0; k < n; ++k) row[k] = static_cast<std::int32_t>(raw.row[i + k]);
+    for (std::size_t k = 0; k < n; ++k) col[k] = static_cast<std::int32_t>(raw.col[i + k]) + map.shift;
+    if (!raw.value.empty()) std::copy_n(raw.value.data() + i, n, out.value.data() + at);
+    return n;
+  }
+  std::size_t n = 0;
+  for (; i < end; ++i) {
+    const auto r = static_cast<Index>(raw.row[i]);
+    const std::int32_t to =
+        map.whole ? static_cast<std::int32_t>(raw.col[i]) + map.shift : map.table[raw.col[i]];
+    row[n] = static_cast<std::int32_t>(r), col[n] = to;
+    if (!raw.value.empty()) out.value[at + n] = raw.value[i];
+    n += rows.contains(r) && to >= 0;
+  }
+  return n;
+}
+
 template <class Id>
 void StoreFile::pick(Index row_tile, Range rows, const std::vector<ColumnMap>& maps,
                      const std::vector<TileRun>& runs, Picked& out) const {
   const Range tile = tile_range(row_tile);
-  const std::int64_t low = rows.begin - tile.begin, high = std::min(rows.end - tile.begin, tile.size());
-  const bool all_rows = low <= 0 && rows.end >= tile.end;
-  std::vector<Id> r, c;
-  std::vector<float> v;
-  out.row.clear(), out.col.clear(), out.value.clear();
+  const Range local{rows.begin - tile.begin, rows.end - tile.begin};
+  const bool whole_rows = local.begin <= 0 && local.end >= tile.size();
+  std::size_t most = 0, at = 0;
+  for (const TileRun run : runs)
+    most += static_cast<std::size_t>(offset(row_tile, run.last) - offset(row_tile, run.first));
+  out.row.resize(most), out.col.resize(most), out.value.resize(info_.weighted ? most : 0);
+  RawEntries<Id> raw;
   for (const TileRun run : runs) {
-    const Index begin = offset(row_tile, run.first), end = offset(row_tile, run.last);
-    const auto n = static_cast<std::size_t>(end - begin);
-    r.resize(n), c.resize(n);
-    rows_.read(begin, std::span(r));
-    cols_.read(begin, std::span(c));
-    if (info_.weighted) v.resize(n), values_.read(begin, std::span(v));
+    raw.begin = offset(row_tile, run.first);
+    const auto n = static_cast<std::size_t>(offset(row_tile, run.last) - raw.begin);
+    raw.row.resize(n), raw.col.resize(n), raw.value.resize(info_.weighted ? n : 0);
+    rows_.read(raw.begin, std::span(raw.row));
+    cols_.read(raw.begin, std::span(raw.col));
+    if (info_.weighted) values_.read(raw.begin, std::span(raw.value));
     for (Index t = run.first; t < run.last; ++t) {
-      const ColumnMap& map = maps[static_cast<std::size_t>(t)];
-      const auto width = static_cast<std::uint32_t>(tile_range(t).size());
-      for (auto i = static_cast<std::size_t>(offset(row_tile, t) - begin);
-           i < static_cast<std::size_t>(offset(row_tile, t + 1) - begin); ++i) {
-        if (r[i] >= tile.size() || c[i] >= width)
-          damaged(format::kRows,
-                  fmt::format("entry {} lies outside its tile", begin + static_cast<Index>(i)));
-        if (!all_rows && (r[i] < low || r[i] >= high)) continue;
-        const std::int32_t to = map.whole ? static_cast<std::int32_t>(c[i]) + map.shift : map.table[c[i]];
-        if (to < 0) continue;
-        out.row.push_back(static_cast<std::int32_t>(r[i]));
-        out.col.push_back(to);
-        if (info_.weighted) out.value.push_back(v[i]);
-      }
+      const auto i = static_cast<std::size_t>(offset(row_tile, t) - raw.begin);
+      const auto end = static_cast<std::size_t>(offset(row_tile, t + 1) - raw.begin);
+      const auto height = static_cast<std::uint64_t>(tile.size()),
+                 width = static_cast<std::uint64_t>(tile_range(t).size());
+      bool outside = false;
+      for (std::size_t k = i; k < end; ++k) outside |= (raw.row[k] >= height) | (raw.col[k] >= width);
+      if (outside)
+        damaged(format::kRows, fmt::format("tile ({}, {}) has entries outside of it", row_tile, t));
+      at += keep(raw, i, end, local, maps[static_cast<std::size_t>(t)], whole_rows, at, out);
     }
   }
+  out.row.resize(at), out.col.resize(at), out.value.resize(info_.weighted ? at : 0);
 }
 
 // Tiles come column by column: a stable counting sort by row makes one sorted list of them.
