@@ -172,6 +172,8 @@ fs::path find_checkpoint(const fs::path& path) {
                   path.string(), kModelFile));
 }
 
+bool has_checkpoints(const fs::path& run_dir) { return !whole_checkpoints(run_dir / "checkpoints").empty(); }
+
 CheckpointInfo read_checkpoint_info(const fs::path& checkpoint) {
   CheckpointInfo info;
   info.folder = find_checkpoint(checkpoint);

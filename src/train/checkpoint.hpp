@@ -36,6 +36,8 @@ struct CheckpointInfo {
 /// The newest whole checkpoint of a run folder, or `path` itself where it is one (its folder or model.h5).
 /// Throws InputError that says what was looked for.
 [[nodiscard]] std::filesystem::path find_checkpoint(const std::filesystem::path& path);
+/// True where the run folder holds a whole checkpoint.
+[[nodiscard]] bool has_checkpoints(const std::filesystem::path& run_dir);
 /// Reads the attributes. Throws InputError, FormatError (no checkpoint, or of a version this program does not
 /// know).
 [[nodiscard]] CheckpointInfo read_checkpoint_info(const std::filesystem::path& checkpoint);

@@ -99,7 +99,12 @@ class Session {
     world_.broadcast(std::span<char>(name), 0, CommPurpose::kSetup);
     run_dir_ = config_.run_dir = name;
     comm::agree(world_, [&] {
-      if (world_.rank() == 0) journal_ = std::make_unique<Journal>(run_dir_, config_, progress_.epochs_done);
+      if (world_.rank() != 0) return;
+      OPX_REQUIRE(
+          !resume_from_.empty() || !has_checkpoints(run_dir_), InvalidArgument,
+          "{} holds the checkpoints of another run; go on with --resume {}, or take another --run-dir",
+          run_dir_.string(), run_dir_.string());
+      journal_ = std::make_unique<Journal>(run_dir_, config_, progress_.epochs_done);
     });
   }
 

@@ -1,0 +1,263 @@
+// SPDX-FileCopyrightText: 2026 The Orthoplex authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Whole runs on a prepared store: run directory, checkpoints, resume, evaluation, prediction, failures.
+#include "train/session.hpp"
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "graph/generate.hpp"
+#include "graph/prepare.hpp"
+#include "io/hdf5.hpp"
+#include "support/ranks.hpp"
+#include "train/checkpoint.hpp"
+#include "train/options.hpp"
+
+namespace opx::train {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+
+/// A folder that all ranks (of all processes under MPI) agree on, with a prepared planted partition in it.
+class Place {
+ public:
+  explicit Place(const std::string& name)
+      : folder_(fs::temp_directory_path() / ("opx-session-" + name + "-" + std::to_string(::getppid()))) {}
+  void make(comm::Communicator& world, std::uint64_t seed = 1, const std::string& file = "graph.opx") const {
+    if (world.rank() == 0) {
+      if (file == "graph.opx") fs::remove_all(folder_);
+      fs::create_directories(folder_);
+      device::Context context({.threads = 1});
+      graph::PartitionOptions options{
+          .vertices = 307, .classes = 4, .average_degree = 8, .feature_dim = 10, .train = 0.3, .valid = 0.3};
+      options.seed = seed;
+      (void)graph::prepare(context, graph::generate_partition(context, options), folder_ / file, {});
+    }
+    world.barrier();
+  }
+  void remove(comm::Communicator& world) const {
+    world.barrier();
+    if (world.rank() == 0) fs::remove_all(folder_);
+    world.barrier();
+  }
+  [[nodiscard]] fs::path operator/(const std::string& name) const { return folder_ / name; }
+
+ private:
+  fs::path folder_;
+};
+
+RunConfig config_of(const Place& place, const std::string& run) {
+  RunConfig c;
+  c.dataset = (place / "graph.opx").string();
+  c.run_dir = (place / run).string();
+  c.model.hidden = {16};
+  c.model.norm = "batch";
+  c.epochs = 8;
+  c.eval_every = 2;
+  c.checkpoint_every = 3;
+  c.keep_checkpoints = 2;
+  c.seed = 5;
+  resolve(c);
+  return c;
+}
+
+TrainResult run(comm::Communicator& world, const RunConfig& config, const Hooks& hooks = {}) {
+  device::Context context({.threads = 1});
+  return train(context, world, config, hooks);
+}
+
+std::vector<std::string> lines(const fs::path& file) {
+  std::ifstream in(file);
+  std::vector<std::string> out;
+  for (std::string line; std::getline(in, line);) out.push_back(line);
+  return out;
+}
+
+std::vector<float> tensor_of(const fs::path& checkpoint, const std::string& name) {
+  return io::H5File::open(find_checkpoint(checkpoint) / "model.h5").read_array<float>(name);
+}
+
+/// Parameters and optimizer state of two checkpoints, largest difference over the largest value.
+double difference(const fs::path& a, const fs::path& b) {
+  double worst = 0;
+  for (const char* name :
+       {"parameters/layers.0.weight", "parameters/layers.2.bias", "parameters/layers.1.norm.running_var",
+        "optimizer/exp_avg/layers.1.weight", "optimizer/exp_avg_sq/layers.0.weight"}) {
+    const auto x = tensor_of(a, name), y = tensor_of(b, name);
+    double scale = 0, far = 0;
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      scale = std::max(scale, std::abs(static_cast<double>(x[i])));
+      far = std::max(far, std::abs(static_cast<double>(x[i]) - static_cast<double>(y.at(i))));
+    }
+    worst = std::max(worst, far / scale);
+  }
+  return worst;
+}
+
+TEST(Session, WritesItsRunDirectory) {
+  test::for_each_world({1, 4}, [](comm::Communicator& world) {
+    const Place place("run");
+    place.make(world);
+    RunConfig config = config_of(place, "a");
+    config.trace = true;
+    const TrainResult r = run(world, config);
+    EXPECT_EQ(r.epochs_done, 8);
+    EXPECT_EQ(r.metric, "accuracy");
+    EXPECT_GT(r.last_test.at("accuracy"), 0.5) << "it learns";
+    EXPECT_GT(r.peak_memory, 0);
+    EXPECT_EQ(r.last_checkpoint, place / "a/checkpoints/epoch-000008");
+    EXPECT_FALSE(fs::exists(place / "a/checkpoints/epoch-000003")) << "two are kept";
+    EXPECT_TRUE(fs::exists(place / "a/checkpoints/epoch-000006/DONE"));
+    if (world.rank() == 0) {
+      const auto journal = lines(place / "a/metrics.jsonl");
+      EXPECT_EQ(journal.size(), 8U);
+      EXPECT_THAT(journal[1], HasSubstr("\"valid\":{\"accuracy\""));
+      EXPECT_THAT(lines(place / "a/trace.json").front(), HasSubstr("traceEvents"));
+      RunConfig back;
+      read_toml(back, place / "a/config.toml");
+      EXPECT_EQ(back.seed, 5U);
+      EXPECT_EQ(back.model.norm, "batch");
+    }
+    place.remove(world);
+  });
+}
+
+TEST(Session, ResumeIsBitEqualOnTheSameGridAndCloseOnAnother) {
+  test::for_each_world({1, 2, 4}, [](comm::Communicator& world) {
+    const Place place("resume");
+    for (const bool learned : {false, true}) {
+      place.make(world);
+      RunConfig whole = config_of(place, "whole");
+      if (learned) whole.model.features = "learned", whole.model.feature_dim = 6;
+      const TrainResult want = run(world, whole);
+      RunConfig first = whole;
+      first.run_dir = (place / "cut").string();
+      int epochs = 0;
+      Hooks stop{.on_epoch = [&](const EpochReport&) { ++epochs; },
+                 .stop_requested = [&] { return epochs >= 5 && world.rank() == 0; }};
+      EXPECT_THROW((void)run(world, first, stop), base::Interrupted);
+      EXPECT_EQ(find_checkpoint(first.run_dir).filename(), "epoch-000005");
+      RunConfig second = first;
+      second.run_dir.clear();
+      second.resume = first.run_dir;
+      const TrainResult got = run(world, second);
+      EXPECT_EQ(got.final_loss, want.final_loss);
+      EXPECT_EQ(got.best_epoch, want.best_epoch);
+      EXPECT_EQ(got.last_test, want.last_test);
+      EXPECT_EQ(difference(want.last_checkpoint, got.last_checkpoint), 0);
+      if (learned) {
+        EXPECT_EQ(tensor_of(want.last_checkpoint, "parameters/features"),
+                  tensor_of(got.last_checkpoint, "parameters/features"));
+      }
+      if (world.rank() == 0) {
+        EXPECT_EQ(lines(place / "cut/metrics.jsonl").size(), 8U);
+      }
+
+      RunConfig other = second;
+      other.grid = layout::to_string(layout::tensor_grids(world.size()).back());
+      other.resume = (place / "cut/checkpoints/epoch-000006").string();
+      other.run_dir = (place / "other").string();
+      const TrainResult elsewhere = run(world, other);
+      EXPECT_NEAR(elsewhere.final_loss, want.final_loss, 1e-4 * want.final_loss);
+    }
+    place.remove(world);
+  });
+}
+
+TEST(Session, ACheckpointLoadsOnAnyNumberOfRanks) {
+  if (test::under_mpi()) GTEST_SKIP() << "the number of ranks is fixed under mpirun";
+  const Place place("ranks");
+  EvalResult want;
+  std::vector<std::string> predictions;
+  test::for_each_world({4, 1, 2, 3}, [&](comm::Communicator& world) {
+    RunConfig config = config_of(place, "a");
+    if (world.size() == 4) {
+      place.make(world);
+      (void)run(world, config);
+    }
+    device::Context context({.threads = 1});
+    config.grid = "auto";
+    const EvalResult got = evaluate(context, world, config, place / "a");
+    const fs::path csv = place / ("p" + std::to_string(world.size()) + ".csv");
+    predict(context, world, config, place / "a", {.output = csv});
+    predict(context, world, config, place / "a", {.output = place / "e.npy", .embeddings = true});
+    predict(context, world, config, place / "a", {.output = place / "q.h5", .probabilities = true});
+    if (world.rank() != 0) return;
+    if (world.size() == 4) want = got, predictions = lines(csv);
+    EXPECT_NEAR(got.test_loss, want.test_loss, 1e-4 * want.test_loss);
+    EXPECT_EQ(got.test.at("accuracy"), want.test.at("accuracy"));
+    EXPECT_EQ(lines(csv), predictions);
+    EXPECT_EQ(predictions.size(), 308U);
+    const auto p = io::H5File::open(place / "q.h5").read_array<float>("prediction");
+    for (std::size_t i = 0; i < p.size(); i += 4)
+      ASSERT_NEAR(static_cast<double>(p[i] + p[i + 1] + p[i + 2] + p[i + 3]), 1, 1e-5);
+  });
+  test::for_each_world({1}, [&](comm::Communicator& world) { place.remove(world); });
+}
+
+TEST(Session, RefusesWhatCannotBe) {
+  test::for_each_world({1, 2}, [](comm::Communicator& world) {
+    const Place place("refuse");
+    place.make(world);
+    place.make(world, 2, "other.opx");
+    const RunConfig good = config_of(place, "a");
+    (void)run(world, good);
+    device::Context context({.threads = 1});
+    const auto expect_error = [&](const RunConfig& c, base::ErrorKind kind, const char* text) {
+      try {
+        (void)run(world, c);
+        ADD_FAILURE() << "no error; wanted " << text;
+      } catch (const base::Error& e) {
+        EXPECT_EQ(e.kind(), kind) << e.what();
+        EXPECT_THAT(e.what(), HasSubstr(text));
+      }
+    };
+    RunConfig c = good;
+    c.resume = c.run_dir;
+    c.dataset = (place / "other.opx").string();
+    expect_error(c, base::ErrorKind::kFormat, "checksum");
+    c = good;
+    c.resume = c.run_dir;
+    c.model.hidden = {17};
+    expect_error(c, base::ErrorKind::kFormat, "shape");
+    c.seed = 6;
+    expect_error(c, base::ErrorKind::kInvalidArgument, "seed");
+    c = good;
+    c.resume = (place / "nowhere").string();
+    expect_error(c, base::ErrorKind::kInput, "no checkpoint");
+    expect_error(good, base::ErrorKind::kInvalidArgument, "another run");
+    c = good;
+    c.run_dir = "/proc/opx-run";
+    expect_error(c, base::ErrorKind::kResource, "/proc/opx-run");
+    c = config_of(place, "diverged");
+    c.optimizer.learning_rate = 1e30;
+    c.model.norm = "none";
+    expect_error(c, base::ErrorKind::kInvalidArgument, "diverged");
+    place.remove(world);
+  });
+}
+
+TEST(Session, EarlyStoppingEndsTheRun) {
+  test::for_each_world({1, 2}, [](comm::Communicator& world) {
+    const Place place("early");
+    place.make(world);
+    RunConfig config = config_of(place, "a");
+    config.epochs = 500;
+    config.eval_every = 1;
+    config.patience = 4;
+    const TrainResult r = run(world, config);
+    EXPECT_LT(r.epochs_done, 500);
+    EXPECT_EQ(r.epochs_done, r.best_epoch + 4);
+    place.remove(world);
+  });
+}
+
+}  // namespace
+}  // namespace opx::train
