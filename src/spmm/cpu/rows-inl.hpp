@@ -69,20 +69,21 @@ struct Prefetch {
 
 // The order in which n cache lines of a row are asked for, in groups of up to eight. Rising order makes
 // hardware prefetchers run on past the end of the row and waste up to half of what memory gives; these orders
-// were the best of all or of a sample (docs/performance-spmm.md). multiply.cpp is compiled without
-// instruction scheduling to keep them.
-constexpr int scattered(int i, int n) {
+// were the best of all or of a sample (docs/performance-spmm.md); vectors shorter than a line have their own.
+// multiply.cpp is compiled without instruction scheduling to keep them.
+constexpr int scattered(int i, int n, bool parts_of_lines) {
   constexpr int kOrder[9][8] = {{},
                                 {0},
                                 {0, 1},
-                                {1, 0, 2},
-                                {3, 0, 2, 1},
-                                {3, 2, 0, 4, 1},
-                                {5, 4, 0, 1, 2, 3},
+                                {1, 2, 0},
+                                {2, 0, 3, 1},
+                                {2, 1, 0, 4, 3},
+                                {2, 0, 4, 5, 1, 3},
                                 {3, 1, 0, 6, 5, 4, 2},
-                                {2, 6, 0, 4, 7, 1, 5, 3}};
-  const int group = i / 8 * 8;
-  return group + kOrder[std::min(n - group, 8)][i - group];
+                                {3, 0, 2, 1, 4, 6, 5, 7}};
+  constexpr int kPartsOf8[8] = {2, 6, 0, 4, 7, 1, 5, 3};
+  const int group = i / 8 * 8, left = std::min(n - group, 8), at = i - group;
+  return group + (parts_of_lines && left == 8 ? kPartsOf8[at] : kOrder[left][at]);
 }
 
 // Into the second-level cache: its queue of misses is longer than the first level's, which took a third to a
@@ -91,7 +92,7 @@ template <int kLines, class T>
 HWY_INLINE void prefetch_row(const T* row, Index lines) {
   const char* bytes = reinterpret_cast<const char*>(row);
   for (int line = 0; line < kLines; ++line)
-    __builtin_prefetch(bytes + scattered(line, kLines) * kLineBytes, 0, 2);
+    __builtin_prefetch(bytes + scattered(line, kLines, false) * kLineBytes, 0, 2);
   for (Index line = kLines; line < lines; ++line) __builtin_prefetch(bytes + line * kLineBytes, 0, 2);
 }
 
@@ -114,6 +115,7 @@ HWY_INLINE void add_entries(D d, const RowsTask<T>& task, Range entries, Block b
   constexpr Index lanes = static_cast<Index>(hn::MaxLanes(D()));
   constexpr int kLines =
       static_cast<int>(ceil_div(kVectors * lanes * static_cast<Index>(sizeof(T)), kLineBytes));
+  constexpr bool kParts = lanes * static_cast<Index>(sizeof(T)) < kLineBytes;
   const LocalIndex* const col_ids = task.col_ids;
   const T* const columns = task.x.data + block.begin;
   const T* const prefetched = task.x.data + prefetch.begin;
@@ -125,7 +127,7 @@ HWY_INLINE void add_entries(D d, const RowsTask<T>& task, Range entries, Block b
     const T* x = columns + col * ld;
     const VecOf<D> w = hn::Set(d, weight<kWeighted>(task, e, col));
     for (int i = 0; i < kVectors; ++i) {
-      const int v = scattered(i, kVectors);
+      const int v = scattered(i, kVectors, kParts);
       const VecOf<D> term = load(d, x + (v + 1 < kVectors ? v * lanes : block.last));
       sums.at[v] = kWeighted ? hn::MulAdd(w, term, sums.at[v]) : hn::Add(sums.at[v], term);
     }
