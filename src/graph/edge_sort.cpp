@@ -118,10 +118,14 @@ void radix_sort(Item* a, Item* spare, std::size_t n, int key_bits) {
 
 template <class Item>
 void sort_items(Item* a, Item* spare, std::size_t n, int key_bits) {
-  constexpr std::size_t kTiny = 32, kMany = 8192;
+  constexpr std::size_t kTiny = 32, kMany = 8192, kSome = 512;
   if (n <= kTiny) return insertion_sort(a, n);
   OPX_REQUIRE(n <= 0xffffffffU, InternalError, "{} entries in one tile", n);
-  n < kMany ? radix_sort<8>(a, spare, n, key_bits) : radix_sort<11>(a, spare, n, key_bits);
+  if (n >= kMany || (n >= kSome && key_bits > 30)) return radix_sort<11>(a, spare, n, key_bits);
+  if (n >= kSome && key_bits > 27)
+    return radix_sort<10>(a, spare, n, key_bits);  // three passes instead of four
+  if (n >= kSome && key_bits > 24) return radix_sort<9>(a, spare, n, key_bits);
+  radix_sort<8>(a, spare, n, key_bits);
 }
 
 std::uint64_t mix(std::uint64_t x) noexcept {  // the finaliser of MurmurHash3

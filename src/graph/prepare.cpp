@@ -293,6 +293,7 @@ std::vector<Range> Preparer::cut_groups(std::int64_t group_bytes) const {
 }
 
 void Preparer::sort_edges() {
+  report("sort edges", 0);
   const bool weighted = read_.log->weighted();
   const Index most = std::accumulate(row_tile_entries_.begin(), row_tile_entries_.end(), Index{0});
   writer_.begin_edges(n(), info_.tiles_per_side, weighted, most);
