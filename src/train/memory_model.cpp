@@ -34,7 +34,9 @@ std::int64_t adjacency_bytes(const graph::StoreInfo& info, const layout::Grid& g
     const layout::Roles roles = layout::roles_of(layer);
     const Index rows = info.vertices / grid.size(roles.r), cols = info.vertices / grid.size(roles.k);
     const std::int64_t tile = entry * nnz / (grid.size(roles.r) * grid.size(roles.k));
-    total += tile + 8 * rows + (shared ? 0 : tile + 8 * cols) + 2 * kFloat * (rows + cols);
+    const bool backward =
+        layer > 0 || spec.layers() > 3 || !spec.cached();  // layer 3 has the roles of layer 0
+    total += tile + 8 * rows + (shared || !backward ? 0 : tile + 8 * cols) + 2 * kFloat * (rows + cols);
   }
   return total;
 }

@@ -152,10 +152,17 @@ model::ModelSpec make_spec(const RunConfig& config, Index input, Index output) {
   return spec;
 }
 
+/// Layer 0 then has no aggregation in a step, forward or backward.
+static bool aggregates_once(const ModelConfig& model) {
+  return model.first_aggregation == "cached" && model.features == "given";
+}
+
 parallel::ShardOptions shard_options(const RunConfig& config, bool need_backward) {
   return {.normalisation = parse_normalisation(config.model.normalisation, config.model.kind),
           .add_self_loops = config.model.self_loops && config.model.kind == "gcn",
-          .need_backward = need_backward};
+          .need_backward = need_backward,
+          .layers = config.model.layers,
+          .first_backward_layer = aggregates_once(config.model) ? 1 : 0};
 }
 
 std::unique_ptr<Network> make_network(device::Context& context, parallel::ProcessGrid& grid,
