@@ -30,6 +30,8 @@ install(DIRECTORY ${PROJECT_SOURCE_DIR}/src/ DESTINATION ${CMAKE_INSTALL_INCLUDE
         PATTERN "cpu" EXCLUDE
         PATTERN "ref" EXCLUDE
         PATTERN "stub" EXCLUDE
+        PATTERN "link.hpp" EXCLUDE
+        PATTERN "state.hpp" EXCLUDE
         PATTERN "*-inl.hpp" EXCLUDE)
 
 configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/orthoplexConfig.cmake.in

@@ -39,10 +39,10 @@ VENDORS = {
     r"hdf5\.h|H5.*public\.h": r"src/io/[^/]*hdf5|src/io/hdf5/",
     r"metis\.h": r"src/\w+/(metis/|[^/]*metis[^/]*\.cpp)",
     r"isa-l/.*|isa-l\.h|zlib\.h|zip\.h": r"(src/io/|tests/)",
-    r"omp\.h": r"src/device/cpu/",
+    r"omp\.h": r"src/(device|tensor)/cpu/",
     r"toml\+\+/.*": r"src/train/\w+_toml\.cpp",
-    r"CLI/.*": r"src/cli/\w+\.cpp",
-    r"nlohmann/.*|fast_float/.*|xxhash\.h": r".*\.cpp$",
+    r"CLI/.*": r"(src/cli|bench)/\w+\.cpp",
+    r"nlohmann/json\.hpp|fast_float/.*|xxhash\.h": r".*\.cpp$",
     r"Random123/.*": r"src/base/",
 }
 PRINTS = re.compile(r"\bstd::(cout|cerr|clog)\b|(?<![\w.:>])(?:std::|fmt::)?(?:(?:printf|fprintf|puts)\s*\(|(?:exit|_exit|quick_exit)\s*\(\s*[^)\s])|\bfmt::print\s*\(")

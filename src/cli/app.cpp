@@ -1,14 +1,16 @@
 // SPDX-FileCopyrightText: 2026 The Orthoplex authors
 // SPDX-License-Identifier: Apache-2.0
-#include <CLI/CLI.hpp>
 #include <array>
 #include <new>
 #include <span>
+
+#include <CLI/CLI.hpp>
 
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "cli/build_info.hpp"
 #include "cli/command.hpp"
+#include "cli/job.hpp"
 
 namespace opx::cli {
 
@@ -20,7 +22,7 @@ struct Entry {
 };
 
 constexpr std::string_view kFooter = R"(Examples:
-  orthoplex generate planted demo.opx --vertices 20000
+  orthoplex generate partition -o demo.opx --vertices 20000
   orthoplex prepare ogbn_arxiv/ -o arxiv.opx
   orthoplex train arxiv.opx --model gcn --layers 3 --hidden 256 --ranks 2
   orthoplex eval runs/arxiv
@@ -28,7 +30,9 @@ Exit codes: 0 done, 2 usage, 3 input, 4 resources, 5 communication, 1 anything e
 'orthoplex COMMAND --help' lists the options of a command with their defaults.)";
 
 using Declare = std::unique_ptr<Command> (*)(CLI::App&);
-constexpr std::array<Declare, 1> kCommands = {declare_doctor};
+constexpr std::array<Declare, 8> kCommands = {declare_generate, declare_prepare, declare_info,
+                                              declare_train,    declare_eval,    declare_predict,
+                                              declare_bench,    declare_doctor};
 
 /// Of this command and of those it is part of.
 std::vector<std::string> option_names(const CLI::App& app) {
@@ -43,7 +47,8 @@ std::vector<std::string> option_names(const CLI::App& app) {
 
 std::vector<std::string> command_names(const CLI::App& app) {
   std::vector<std::string> names;
-  for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; })) names.push_back(sub->get_name());
+  for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; }))
+    names.push_back(sub->get_name());
   return names;
 }
 
@@ -58,10 +63,12 @@ std::string explain_extras(const CLI::App& app, const CLI::App& at) {
   for (const std::string& word : app.remaining(true)) {
     if (word.starts_with("-")) {
       const std::string name = word.substr(0, word.find('='));
-      return fmt::format("unknown option '{}' of '{}'{}", name, at.get_name(), base::did_you_mean(name, option_names(at)));
+      return fmt::format("unknown option '{}' of '{}'{}", name, at.get_name(),
+                         base::did_you_mean(name, option_names(at)));
     }
     const std::vector<std::string> commands = command_names(at);
-    if (!commands.empty()) return fmt::format("unknown command '{}'{}", word, base::did_you_mean(word, commands));
+    if (!commands.empty())
+      return fmt::format("unknown command '{}'{}", word, base::did_you_mean(word, commands));
     return fmt::format("unexpected argument '{}' of '{}'", word, at.get_name());
   }
   return "unexpected arguments";
@@ -121,9 +128,11 @@ class Application {
       throw base::InvalidArgument(explain_extras(app_, chosen(app_)));
     } catch (const CLI::RequiredError& error) {
       if (!app_.remaining(true).empty()) throw base::InvalidArgument(explain_extras(app_, chosen(app_)));
-      throw base::InvalidArgument(fmt::format("{}; see '{} --help'", one_line(error.what()), path_of(chosen(app_))));
+      throw base::InvalidArgument(
+          fmt::format("{}; see '{} --help'", one_line(error.what()), path_of(chosen(app_))));
     } catch (const CLI::ParseError& error) {
-      throw base::InvalidArgument(fmt::format("{}; see '{} --help'", one_line(error.what()), path_of(chosen(app_))));
+      throw base::InvalidArgument(
+          fmt::format("{}; see '{} --help'", one_line(error.what()), path_of(chosen(app_))));
     }
     return 0;
   }
@@ -149,9 +158,12 @@ base::Logger Environment::logger() const {
   return base::Logger(sink, verbose ? base::LogLevel::kDebug : base::LogLevel::kInfo);
 }
 
-int run_command_line(int argc, const char* const* argv, const Terminal& terminal, std::function<bool()> stop_requested) {
+int run_command_line(int argc, const char* const* argv, const Terminal& given,
+                     std::function<bool()> stop_requested) {
+  Terminal terminal = given;
+  if (launch_from_environment().rank != 0) terminal.out = terminal.err = [](std::string_view) {};
   const auto report = [&](std::string_view message, int code) {
-    terminal.err(fmt::format("orthoplex: error: {}\n", message));
+    terminal.err(fmt::format("orthoplex: error: {}\n", one_line(std::string(message))));
     return code;
   };
   try {

@@ -10,7 +10,7 @@
 namespace opx::cli {
 
 struct Feature {
-  std::string_view name;     ///< "MPI"
+  std::string_view name;  ///< "MPI"
   bool on = false;
   std::string_view version;  ///< of the library it stands for; may be empty
 };

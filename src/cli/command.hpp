@@ -1,8 +1,9 @@
 // SPDX-FileCopyrightText: 2026 The Orthoplex authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// A command of the command line, and what it is given to talk to the user. One file per command declares its flags on a
-// CLI11 sub-application and runs it. Commands never print and never exit: main.cpp owns stdout, stderr and the exit code.
+// A command of the command line, and what it is given to talk to the user. One file per command declares its
+// flags on a CLI11 sub-application and runs it. Commands never print and never exit: main.cpp owns stdout,
+// stderr and the exit code.
 #pragma once
 
 #include <functional>
@@ -22,6 +23,8 @@ namespace opx::cli {
 struct Terminal {
   std::function<void(std::string_view)> out;  ///< results; text with its newlines, to stdout
   std::function<void(std::string_view)> err;  ///< progress, log, errors; to stderr
+  /// A job whose ranks hang: says so and ends the process with the exit code of CommError.
+  std::function<void(std::string_view)> fatal;
   bool err_is_terminal = false;
   int columns = 80;
 };
@@ -50,10 +53,22 @@ class Command {
 };
 
 // Each adds its subcommand with flags and help to `app`.
+std::unique_ptr<Command> declare_generate(CLI::App& app);
+std::unique_ptr<Command> declare_prepare(CLI::App& app);
+std::unique_ptr<Command> declare_info(CLI::App& app);
+std::unique_ptr<Command> declare_train(CLI::App& app);
+std::unique_ptr<Command> declare_eval(CLI::App& app);
+std::unique_ptr<Command> declare_predict(CLI::App& app);
+std::unique_ptr<Command> declare_bench(CLI::App& app);
 std::unique_ptr<Command> declare_doctor(CLI::App& app);
+// Below `bench`.
+std::unique_ptr<Command> declare_bench_spmm(CLI::App& bench);
+std::unique_ptr<Command> declare_bench_collectives(CLI::App& bench);
+std::unique_ptr<Command> declare_bench_epoch(CLI::App& bench);
 
-/// Parses, runs the command and reports errors as one line "orthoplex: error: ..." on stderr. Returns the exit code
-/// (base/error.hpp). `stop_requested` is polled while training.
-int run_command_line(int argc, const char* const* argv, const Terminal& terminal, std::function<bool()> stop_requested);
+/// Parses, runs the command and reports errors as one line "orthoplex: error: ..." on stderr. Returns the
+/// exit code (base/error.hpp). `stop_requested` is polled while training.
+int run_command_line(int argc, const char* const* argv, const Terminal& terminal,
+                     std::function<bool()> stop_requested);
 
 }  // namespace opx::cli

@@ -3,9 +3,12 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include "base/error.hpp"
 #include "cli/build_info.hpp"
 #include "cli/command.hpp"
+#include "cli/self_check.hpp"
 #include "device/context.hpp"
+#include "spmm/multiply.hpp"
 
 namespace opx::cli {
 
@@ -15,7 +18,8 @@ using Json = nlohmann::ordered_json;
 
 Json feature_table(std::span<const Feature> features) {
   Json table = Json::object();
-  for (const Feature& f : features) table[std::string(f.name)] = !f.on ? "off" : f.version.empty() ? "on" : std::string(f.version);
+  for (const Feature& f : features)
+    table[std::string(f.name)] = !f.on ? "off" : f.version.empty() ? "on" : std::string(f.version);
   return table;
 }
 
@@ -25,7 +29,8 @@ Json facts() {
           {"compiler", build.compiler},
           {"build", build.build_type},
           {"sanitizer", build.sanitizer.empty() ? "none" : std::string(build.sanitizer)},
-          {"cores", device::hardware_threads()},
+          {"devices",
+           fmt::format("cpu: {} cores, kernels for {}", device::hardware_threads(), spmm::dispatch_target())},
           {"features", feature_table(build.features)},
           {"libraries", feature_table(build.libraries)}};
 }
@@ -38,21 +43,57 @@ std::string as_text(const Json& report) {
       continue;
     }
     text += fmt::format("{:<12}", key);
-    for (const auto& [name, what] : value.items()) text += fmt::format(" {}: {};", name, what.is_string() ? what.get<std::string>() : what.dump());
+    for (const auto& [name, what] : value.items())
+      text += fmt::format(" {}: {};", name, what.is_string() ? what.get<std::string>() : what.dump());
     text.back() = '\n';
   }
   return text;
 }
 
+Json check_json(const SelfCheck& check) {
+  Json runs = Json::array();
+  for (const SelfCheck::Run& run : check.runs) {
+    runs.push_back({{"grid", run.grid}, {"loss", run.loss}, {"test_accuracy", run.test_accuracy}});
+  }
+  return {{"good", check.good},
+          {"largest_difference", check.largest_difference},
+          {"seconds", check.seconds},
+          {"runs", runs}};
+}
+
+std::string check_text(const SelfCheck& check) {
+  std::string text;
+  for (const SelfCheck::Run& run : check.runs) {
+    text += fmt::format("check        grid {}: loss {:.7f}, test accuracy {:.4f}\n", run.grid, run.loss,
+                        run.test_accuracy);
+  }
+  return text + fmt::format("check        {}: losses agree within {:.1e}; {:.1f} s\n",
+                            check.good ? "good" : "BAD", check.largest_difference, check.seconds);
+}
+
 class Doctor : public Command {
  public:
   explicit Doctor(CLI::App& app) {
-    app.add_subcommand("doctor", "Say what this build and this machine can do, and check that training works");
+    CLI::App* sub = app.add_subcommand(
+        "doctor", "Say what this build and this machine can do, and check that training works");
+    sub->add_flag("!--no-check", check_, "Only say, train nothing");
   }
   void run(const Environment& environment) override {
-    const Json report = facts();
-    environment.out(environment.json ? report.dump(2) + '\n' : as_text(report));
+    Json report = facts();
+    std::string text = as_text(report);
+    bool good = true;
+    if (check_) {
+      const SelfCheck check = run_self_check(environment);
+      report["check"] = check_json(check);
+      text += check_text(check);
+      good = check.good;
+    }
+    environment.out(environment.json ? report.dump(2) + '\n' : text);
+    OPX_REQUIRE(good, InternalError, "the check failed: grids disagree or nothing was learned");
   }
+
+ private:
+  bool check_ = true;
 };
 
 }  // namespace

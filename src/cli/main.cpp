@@ -2,12 +2,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The only place that prints, handles signals and exits.
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include <csignal>
-#include <cstdio>
-
+#include "base/error.hpp"
 #include "cli/command.hpp"
 
 namespace {
@@ -39,6 +42,10 @@ int main(int argc, char** argv) {
   opx::cli::Terminal terminal;
   terminal.out = [](std::string_view text) { write_all(stdout, text); };
   terminal.err = [](std::string_view text) { write_all(stderr, text); };
+  terminal.fatal = [](std::string_view message) {
+    write_all(stderr, "orthoplex: error: " + std::string(message) + '\n');
+    std::_Exit(opx::base::exit_code(opx::base::ErrorKind::kComm));
+  };
   terminal.err_is_terminal = isatty(STDERR_FILENO) == 1;
   terminal.columns = terminal_columns();
   const int code = opx::cli::run_command_line(argc, argv, terminal, [] { return stop_requested != 0; });

@@ -29,6 +29,9 @@ class Lock {
  private:
   static std::recursive_mutex& mutex() {
     static std::recursive_mutex m;
+    // A file that cannot be flushed (full disk) cannot be closed either: HDF5's handler at exit would try
+    // again and crash. All ids are closed by their owners.
+    [[maybe_unused]] static const herr_t no_handler = H5dont_atexit();
     return m;
   }
   std::lock_guard<std::recursive_mutex> guard_;
@@ -46,6 +49,14 @@ std::string last_error() {
       },
       &text);
   H5Eclear2(H5E_DEFAULT);
+  // Of a failed system call HDF5 tells time, buffers and sizes over several lines: the system's words are
+  // enough.
+  constexpr std::string_view kSystem = "error message = '";
+  if (const std::size_t begin = text.find(kSystem); begin != std::string::npos) {
+    const std::size_t words = begin + kSystem.size();
+    text = text.substr(words, text.find('\'', words) - words);
+  }
+  std::ranges::replace(text, '\n', ' ');
   return text.empty() ? "no reason given" : text;
 }
 

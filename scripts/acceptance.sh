@@ -1,0 +1,179 @@
+#!/usr/bin/env bash
+# SPDX-FileCopyrightText: 2026 The Orthoplex authors
+# SPDX-License-Identifier: Apache-2.0
+# The larger claims, each as the commands that show it: scripts/acceptance.sh NAME...  (no NAME: the list).
+# Environment: OPX_TEST_DATA  folder of the public graphs (accuracy)
+#              OPX_RIVALS     folder made by bench/rivals/setup_rivals.sh (spmm, epoch; without it our side alone)
+#              OPX_WORK       scratch folder [build/acceptance]; generated graphs are kept there
+#              OPX_THREADS    threads of one rank [all cores]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+orthoplex=build/bin/orthoplex
+work=${OPX_WORK:-build/acceptance}
+threads=${OPX_THREADS:-$(nproc)}
+
+say() { printf '\n== %s\n' "$*"; }
+run() { printf '+ %s\n' "$*"; "$@"; }
+built() {
+  [ -x "$orthoplex" ] || { echo "acceptance: build first (scripts/test.sh)" >&2; exit 1; }
+  mkdir -p "$work"
+}
+graph() {  # name, arguments of generate: made once
+  [ -e "$work/$1.opx" ] || run "$orthoplex" -q generate "${@:2}" -o "$work/$1.opx"
+}
+rmat20() { graph rmat20 rmat --scale 20 --edge-factor 16 --feature-dim 128 --classes 47; }
+data() {
+  [ -n "${OPX_TEST_DATA:-}" ] || { echo "acceptance: set OPX_TEST_DATA to the folder of the public graphs" >&2; exit 2; }
+}
+prepared() {  # dataset of OPX_TEST_DATA: prepared once
+  [ -e "$work/$1.opx" ] || run "$orthoplex" -q prepare "$OPX_TEST_DATA/$1" --add-inverse-edge -o "$work/$1.opx"
+}
+
+demo() { scripts/demo.sh; }
+
+# Mean and standard error of a test metric at the last epoch over seeds 0, 1, ...
+seeds() {  # label, least, metric, number of seeds, dataset, flags
+  local label=$1 least=$2 metric=$3 count=$4 dataset=$5 seed
+  shift 5
+  for seed in $(seq 0 $((count - 1))); do
+    "$orthoplex" -q --json train "$work/$dataset.opx" --run-dir "$work/runs/$label-$seed" --seed "$seed" --threads "$threads" "$@"
+    rm -rf "$work/runs/$label-$seed"
+  done | python3 -c '
+import json, math, statistics, sys
+label, least, metric = sys.argv[1], float(sys.argv[2]), sys.argv[3]
+decoder, text, values, rest = json.JSONDecoder(), sys.stdin.read(), [], {}
+while text.strip():
+    result, end = decoder.raw_decode(text.lstrip())
+    text = text.lstrip()[end:]
+    test = result["last"]["test"]
+    values.append(test[metric])
+    for name, value in test.items():
+        rest.setdefault(name, []).append(value)
+error = statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else 0
+mean = statistics.mean(values)
+others = "  ".join("%s %.4f" % (name, statistics.mean(v)) for name, v in rest.items() if name != metric)
+print("%-22s %s %.4f +- %.4f over %d seeds (at least %.3f: %s)  %s" % (label, metric, mean, error, len(values), least, "yes" if mean >= least else "NO", others))
+' "$label" "$least" "$metric"
+}
+accuracy() {
+  built; data
+  for name in cora cora-npz citeseer amazon-photo blogcatalog; do prepared "$name"; done
+  local plain=(--layers 2 --dropout 0.5 --optimizer adam --lr 0.01 --feature-norm row --eval-every 0
+    --first-aggregation recomputed) # dropout on the features themselves, as bench/rivals/accuracy_torch.py has it
+  local planetoid=("${plain[@]}" --hidden 16 --weight-decay 5e-4 --weight-decay-on first --epochs 200)
+  seeds cora 0.81 accuracy 10 cora "${planetoid[@]}"
+  seeds cora-npz 0.81 accuracy 10 cora-npz "${planetoid[@]}"
+  seeds citeseer 0.70 accuracy 10 citeseer "${planetoid[@]}"
+  seeds amazon-photo-gcn 0.90 accuracy 5 amazon-photo "${plain[@]}" --hidden 64 --epochs 300
+  seeds amazon-photo-sage 0.90 accuracy 5 amazon-photo "${plain[@]}" --hidden 64 --epochs 300 --model sage
+  seeds blogcatalog 0.33 micro_f1_topk 3 blogcatalog --layers 2 --hidden 128 --features learned --feature-dim 128 \
+    --dropout 0.5 --lr 0.01 --epochs 200 --eval-every 0
+}
+
+one_answer() {
+  built
+  run ctest --test-dir build --output-on-failure -L 'dist|golden|mpi'
+  run ctest --test-dir build --output-on-failure -R 'integration_(resume|ranks)'
+}
+
+balance() {
+  built
+  graph road400 road --side 400
+  graph rmat17 rmat --scale 17 --edge-factor 8
+  run "$orthoplex" info "$work/road400.opx" --tiles 8
+  run "$orthoplex" info "$work/rmat17.opx" --tiles 8
+}
+
+bytes() {
+  built
+  rmat20
+  run ctest --test-dir build --output-on-failure -R 'dist'
+  for grid in 2x2x2 4x4x4; do run "$orthoplex" info "$work/rmat20.opx" --grid "$grid" --schemes; done
+}
+
+spmm() {
+  built
+  rmat20
+  graph road1000 road --side 1000 --feature-dim 1
+  run "$orthoplex" bench spmm "$work/rmat20.opx" --cols 128 --threads "$threads"
+  for order in natural random rcm metis; do
+    graph "road1000-$order" road --side 1000 --order "$order"
+    run "$orthoplex" bench spmm "$work/road1000-$order.opx" --cols 128 --threads "$threads"
+  done
+  if [ -n "${OPX_RIVALS:-}" ]; then
+    run python3 bench/rivals/spmm_rivals.py --bench build/bench/spmm_bench --envs "$OPX_RIVALS" --graph rmat --scale 20
+  fi
+}
+
+epoch() {
+  built
+  rmat20
+  run "$orthoplex" bench epoch "$work/rmat20.opx" --layers 3 --hidden 128 --threads "$threads"
+  if [ -n "${OPX_RIVALS:-}" ]; then
+    THREADS=$threads run bench/rivals/epoch.sh build "$OPX_RIVALS" 20
+  fi
+}
+
+size() {
+  built
+  graph rmat22 rmat --scale 22 --edge-factor 16 --feature-dim 128 --classes 47
+  for ranks in 1 4; do
+    run /usr/bin/env python3 scripts/peak_memory.py "$orthoplex" -q train "$work/rmat22.opx" --run-dir "$work/runs/size-$ranks" \
+      --layers 3 --hidden 128 --epochs 2 --eval-every 0 --ranks "$ranks"
+    rm -rf "$work/runs/size-$ranks"
+  done
+}
+
+prepare() {
+  built
+  local folder=$work/edges100m
+  [ -e "$folder/edges.csv.gz" ] || run python3 scripts/make_edge_list.py "$folder/edges.csv.gz" --edges "${OPX_EDGES:-100000000}"
+  run /usr/bin/env python3 scripts/peak_memory.py "$orthoplex" -q prepare "$folder/edges.csv.gz" -o "$folder/edges.opx" --memory 2GiB
+  if python3 -c 'import pandas' 2>/dev/null; then
+    run python3 -c "
+import time, pandas
+start = time.time()
+frame = pandas.read_csv('$folder/edges.csv.gz', header=None)
+print('pandas.read_csv: %d edges in %.1f s, %.2f M edges/s' % (len(frame), time.time() - start, len(frame) / (time.time() - start) / 1e6))"
+  else
+    echo "pandas is not installed: not compared"
+  fi
+}
+
+faults() {
+  built
+  run ctest --test-dir build --output-on-failure -R 'integration_(usage|faults|ranks|resume)'
+}
+
+sanitizers() {
+  local preset
+  for preset in asan tsan; do
+    run cmake --preset "$preset"
+    run ninja -C "build-$preset"
+    run ctest --test-dir "build-$preset" --output-on-failure -L 'unit|dist' -LE 'slow|mpi'
+  done
+}
+
+fuzz() {
+  run cmake -S . -B build-fuzz -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ \
+    -DOPX_BUILD_FUZZ=ON -DOPX_BUILD_BENCH=OFF -DOPX_BUILD_TESTS=ON -DOPX_WITH_MPI=OFF -DOPX_WITH_OPENMP=OFF -DOPX_SANITIZE=address
+  run ninja -C build-fuzz
+  local target
+  for target in build-fuzz/tests/fuzz/fuzz_*; do
+    [ -x "$target" ] && [ -f "$target" ] || continue
+    mkdir -p "$work/corpus/$(basename "$target")"
+    run "$target" -max_total_time="${OPX_FUZZ_SECONDS:-180}" -print_final_stats=1 "$work/corpus/$(basename "$target")"
+  done
+}
+
+names=(demo accuracy one-answer balance bytes spmm epoch size prepare faults sanitizers fuzz)
+if [ $# -eq 0 ]; then
+  echo "usage: scripts/acceptance.sh NAME...   names: ${names[*]}"
+  exit 2
+fi
+for name in "$@"; do
+  case " ${names[*]} " in
+    *" $name "*) say "$name"; "${name//-/_}" ;;
+    *) echo "acceptance: no item '$name'; there are: ${names[*]}" >&2; exit 2 ;;
+  esac
+done

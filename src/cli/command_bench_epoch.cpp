@@ -1,0 +1,163 @@
+// SPDX-FileCopyrightText: 2026 The Orthoplex authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// `bench epoch`: seconds of a training epoch by phase, with the first aggregation cached and recomputed, each
+// phase beside its bound (one rank).
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "cli/bench_statistics.hpp"
+#include "cli/command.hpp"
+#include "cli/epoch_bounds.hpp"
+#include "cli/job.hpp"
+#include "cli/process_memory.hpp"
+#include "cli/run_flags.hpp"
+#include "cli/scratch_folder.hpp"
+#include "graph/store.hpp"
+#include "train/network.hpp"
+#include "train/session.hpp"
+
+namespace opx::cli {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr int kWarmups = 2;
+
+struct EpochTimes {
+  Quantiles seconds;
+  std::map<std::string, double> by_phase;  // mean of the timed epochs, rank 0
+  double loss = 0;
+  std::int64_t peak_buffers = 0;
+};
+
+bool is_epoch_option(const train::Option& option) {
+  return is_rank_option(option) || option.key.starts_with("model.") || option.key.starts_with("optimizer.") ||
+         option.key == "seed";
+}
+
+class Epoch : public Command {
+ public:
+  explicit Epoch(CLI::App& sub) : flags_(sub, is_epoch_option) {
+    sub.add_option("--repeats", repeats_,
+                   fmt::format("Timed epochs, after {} to warm up [{}]", kWarmups, repeats_))
+        ->type_name("INT");
+    sub.footer("Example:\n  orthoplex bench epoch rmat20.opx --layers 3 --hidden 128 --threads 2");
+  }
+
+  void run(const Environment& environment) override {
+    OPX_REQUIRE(repeats_ >= 1, InvalidArgument, "--repeats is {}; it takes at least 1", repeats_);
+    train::RunConfig config = flags_.read();
+    config.epochs = kWarmups + repeats_;
+    config.eval_every = 0;
+    train::resolve(config);
+    train::validate(config);
+    OPX_REQUIRE(!config.dataset.empty(), InvalidArgument, "no dataset: orthoplex bench epoch DATASET.opx");
+    const int ranks = job_ranks(config, flags_.given("ranks"));
+    config.ranks = ranks;
+    Json json = Json::array();
+    std::string text;
+    for (const std::string first : {"cached", "recomputed"}) {
+      config.model.first_aggregation = first;
+      environment.note(fmt::format("first aggregation {}: {} epochs", first, config.epochs));
+      const EpochTimes times = train_epochs(environment, config, ranks);
+      Machine machine;
+      std::map<std::string, double> bounds;
+      if (ranks == 1 && config.model.kind == "gcn") bounds = bounds_of(config, machine);
+      report(config, times, bounds, machine, json, text);
+    }
+    const std::int64_t resident = peak_resident_bytes();
+    text += fmt::format("peak resident memory of the process {}\n",
+                        base::format_bytes(static_cast<double>(resident)));
+    environment.out(environment.json ? Json{{"runs", json}, {"peak_resident", resident}}.dump(2) + '\n'
+                                     : text);
+  }
+
+ private:
+  EpochTimes train_epochs(const Environment& environment, train::RunConfig config, int ranks) const {
+    const ScratchFolder scratch;
+    config.run_dir = (scratch.path() / "run").string();
+    std::vector<double> seconds;
+    EpochTimes times;
+    int seen = 0;
+    run_ranks(environment, config, ranks, [&](comm::Communicator& world) {
+      device::ContextOptions options;
+      options.threads = threads_of_rank(config, ranks);
+      device::Context context(std::move(options));
+      train::Hooks hooks;
+      hooks.stop_requested = environment.stop_requested;
+      if (world.rank() == 0) {
+        hooks.on_epoch = [&](const train::EpochReport& epoch) {
+          if (++seen <= kWarmups) return;
+          seconds.push_back(epoch.seconds);
+          for (const auto& [phase, value] : epoch.seconds_by_phase) times.by_phase[phase] += value / repeats_;
+        };
+      }
+      const train::TrainResult result = train::train(context, world, config, hooks);
+      if (world.rank() == 0) times.loss = result.final_loss, times.peak_buffers = result.peak_memory;
+    });
+    if (!seconds.empty()) times.seconds = quantiles(seconds);
+    return times;
+  }
+
+  static std::map<std::string, double> bounds_of(const train::RunConfig& config, Machine& machine) {
+    device::ContextOptions options;
+    options.threads = threads_of_rank(config, 1);
+    device::Context context(std::move(options));
+    const std::shared_ptr<graph::Store> store = graph::Store::open(config.dataset);
+    const Index input =
+        config.model.features == "learned" ? config.model.feature_dim : store->info().feature_dim;
+    return epoch_bounds(context, *store, train::make_spec(config, input, store->info().classes), machine);
+  }
+
+  static void report(const train::RunConfig& config, const EpochTimes& times,
+                     const std::map<std::string, double>& bounds, const Machine& machine, Json& json,
+                     std::string& text) {
+    text += fmt::format(
+        "first aggregation {}: epoch median {:.4f} s (p10 {:.4f}, p90 {:.4f}), loss {:.6f}, peak of buffers "
+        "{}\n",
+        config.model.first_aggregation, times.seconds.median, times.seconds.p10, times.seconds.p90,
+        times.loss, base::format_bytes(static_cast<double>(times.peak_buffers)));
+    Json phases = Json::object();
+    for (const auto& [phase, seconds] : times.by_phase) {
+      const auto bound = bounds.find(phase);
+      if (seconds <= 0 && bound == bounds.end()) continue;
+      text += fmt::format("  {:<12} {:>9.4f} s", phase, seconds);
+      phases[phase]["seconds"] = seconds;
+      if (bound != bounds.end() && seconds > 0) {
+        text += fmt::format("   bound {:>9.4f} s   ratio {:.2f}", bound->second, bound->second / seconds);
+        phases[phase]["bound"] = bound->second;
+        phases[phase]["ratio"] = bound->second / seconds;
+      }
+      text += '\n';
+    }
+    if (!bounds.empty()) {
+      text += fmt::format(
+          "  bounds from {:.1f} GB/s read, {:.1f} GB/s triad, {:.0f} GFLOP/s, measured in this run\n",
+          machine.read_bandwidth / 1e9, machine.triad_bandwidth / 1e9, machine.gemm_flops / 1e9);
+    }
+    json.push_back({{"first_aggregation", config.model.first_aggregation},
+                    {"median", times.seconds.median},
+                    {"p10", times.seconds.p10},
+                    {"p90", times.seconds.p90},
+                    {"loss", times.loss},
+                    {"peak_buffers", times.peak_buffers},
+                    {"phases", phases}});
+  }
+
+  RunFlags flags_;
+  int repeats_ = 5;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> declare_bench_epoch(CLI::App& bench) {
+  return std::make_unique<Epoch>(
+      *bench.add_subcommand("epoch", "A training epoch by phase, first aggregation cached and not"));
+}
+
+}  // namespace opx::cli

@@ -1,0 +1,73 @@
+// SPDX-FileCopyrightText: 2026 The Orthoplex authors
+// SPDX-License-Identifier: Apache-2.0
+#include <CLI/CLI.hpp>
+
+#include "base/text.hpp"
+#include "cli/command.hpp"
+#include "cli/prepare_flags.hpp"
+#include "graph/source.hpp"
+
+namespace opx::cli {
+
+namespace {
+
+constexpr std::string_view kFooter = R"(Examples:
+  orthoplex prepare ogbn_arxiv/ -o arxiv.opx
+  orthoplex prepare papers100M-bin.zip --memory 8GiB --feature-type fp16
+  orthoplex prepare edges.txt.gz --labels labels.csv --features x.npy --split 0.6/0.2/0.2
+Layouts are recognised by what the path is and holds; --layout says it where that is not enough.)";
+
+class Prepare : public Command {
+ public:
+  explicit Prepare(CLI::App& app)
+      : Prepare(*app.add_subcommand("prepare", "Turn a dataset as published into a *.opx store"), 0) {}
+
+  void run(const Environment& environment) override {
+    open_.memory = flags_.memory();
+    const std::filesystem::path input(input_);
+    const std::filesystem::path output = flags_.output(input);
+    graph::RawDataset dataset = graph::open_dataset(input, open_);
+    environment.note(fmt::format("{}: layout {}", input_, dataset.layout));
+    flags_.run(environment, std::move(dataset), output);
+  }
+
+ private:
+  Prepare(CLI::App& sub, int) : flags_(sub) {
+    sub.footer(std::string(kFooter));
+    sub.add_option("input", input_, "Folder, zip or file of the dataset")->required();
+    const std::string group = "Input";
+    std::string layouts;
+    for (const std::string& name : graph::layout_names()) layouts += (layouts.empty() ? "" : ", ") + name;
+    sub.add_option("--layout", open_.layout, "Layout of the input: auto, " + layouts + " [auto]")
+        ->group(group)
+        ->type_name("NAME");
+    const auto file = [&](const std::string& flag, std::filesystem::path& path, const std::string& help) {
+      sub.add_option_function<std::string>(
+             flag, [&path](const std::string& text) { path = text; }, help)
+          ->group(group)
+          ->type_name("FILE");
+    };
+    file("--features", open_.features, "Features of a bare edge list (npy, csv, .gz)");
+    file("--labels", open_.labels, "Labels of a bare edge list (npy, csv, .gz)");
+    file("--train", open_.train, "Ids of the training split");
+    file("--valid", open_.valid, "Ids of the validation split");
+    file("--test", open_.test, "Ids of the test split");
+    sub.add_option("--split-name", open_.split_name,
+                   "Folder below split/, or column of the masks, where there are several")
+        ->group(group)
+        ->type_name("NAME");
+    sub.add_flag("--directed", open_.directed, "An edge list's edges have a direction")->group(group);
+    sub.add_option("--vertices", open_.vertices, "Number of vertices [from the input]")
+        ->group(group)
+        ->type_name("INT");
+  }
+  std::string input_;
+  graph::OpenOptions open_;
+  PrepareFlags flags_;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> declare_prepare(CLI::App& app) { return std::make_unique<Prepare>(app); }
+
+}  // namespace opx::cli

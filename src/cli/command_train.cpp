@@ -1,0 +1,88 @@
+// SPDX-FileCopyrightText: 2026 The Orthoplex authors
+// SPDX-License-Identifier: Apache-2.0
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include "base/error.hpp"
+#include "cli/command.hpp"
+#include "cli/job.hpp"
+#include "cli/progress.hpp"
+#include "cli/run_flags.hpp"
+#include "cli/run_folder.hpp"
+#include "cli/run_report.hpp"
+#include "device/context.hpp"
+#include "train/session.hpp"
+
+namespace opx::cli {
+
+namespace {
+
+constexpr std::string_view kFooter = R"(Examples:
+  orthoplex train demo.opx
+  orthoplex train arxiv.opx --model sage --hidden 256 --norm batch --ranks 2 --epochs 500
+  orthoplex train --config run.toml --seed 3
+  orthoplex train --resume runs/arxiv
+  mpirun -n 8 orthoplex train arxiv.opx --grid 2x2x2
+Ctrl-C writes a checkpoint and leaves.)";
+
+class Train : public Command {
+ public:
+  explicit Train(CLI::App& app)
+      : flags_(*app.add_subcommand("train", "Train a model on the full graph of a prepared dataset")
+                    ->footer(std::string(kFooter))) {}
+
+  void run(const Environment& environment) override {
+    train::RunConfig config = flags_.read(base_config());
+    resolve_resume(config);
+    train::resolve(config);
+    train::validate(config);
+    OPX_REQUIRE(!config.dataset.empty(), InvalidArgument, "no dataset: orthoplex train DATASET.opx");
+    const int ranks = job_ranks(config, flags_.given("ranks"));
+    config.ranks = ranks;
+    const train::TrainResult result = train_all(environment, config, ranks);
+    environment.out(environment.json ? train_json(result).dump(2) + '\n' : train_text(result));
+  }
+
+ private:
+  /// A run that is resumed goes on with its own configuration.
+  [[nodiscard]] std::filesystem::path base_config() const {
+    return flags_.given("resume") ? run_folder_of(flags_.text("resume")) / "config.toml"
+                                  : std::filesystem::path();
+  }
+  void resolve_resume(train::RunConfig& config) const {
+    if (!flags_.given("resume")) return;
+    if (!flags_.given("run_dir")) config.run_dir = run_folder_of(config.resume).string();
+  }
+
+  static train::TrainResult train_all(const Environment& environment, const train::RunConfig& config,
+                                      int ranks) {
+    Progress progress(environment);
+    train::TrainResult result;
+    run_ranks(environment, config, ranks, [&](comm::Communicator& world) {
+      const bool first = world.rank() == 0;
+      device::ContextOptions options;
+      options.threads = threads_of_rank(config, ranks);
+      if (first) options.logger = environment.logger();
+      device::Context context(std::move(options));
+      train::Hooks hooks;
+      hooks.stop_requested = environment.stop_requested;
+      if (first) {
+        hooks.on_epoch = [&](const train::EpochReport& report) {
+          const double fraction = report.epochs > 0 ? static_cast<double>(report.epoch) / report.epochs : 1.0;
+          progress.update(fraction, epoch_line(report, config.metric), report.epoch == report.epochs);
+        };
+      }
+      train::TrainResult own = train::train(context, world, config, hooks);
+      if (first) result = std::move(own);
+    });
+    return result;
+  }
+
+  RunFlags flags_;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> declare_train(CLI::App& app) { return std::make_unique<Train>(app); }
+
+}  // namespace opx::cli

@@ -1,0 +1,69 @@
+// SPDX-FileCopyrightText: 2026 The Orthoplex authors
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/job.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+
+#include "base/error.hpp"
+#include "comm/mpi/job.hpp"
+#include "comm/threads/job.hpp"
+#include "device/context.hpp"
+
+namespace opx::cli {
+
+namespace {
+
+/// The first variable that is set and a number.
+int from_environment(std::initializer_list<const char*> names, int otherwise) {
+  for (const char* name : names) {
+    const char* text = std::getenv(name);
+    if (text != nullptr && *text >= '0' && *text <= '9') return std::atoi(text);
+  }
+  return otherwise;
+}
+
+}  // namespace
+
+Launch launch_from_environment() {
+  Launch launch;
+  launch.launched = comm::mpi::launched_under_mpi();
+  if (!launch.launched) return launch;
+  // Open MPI; MPICH and its kin (PMI); Slurm.
+  launch.size = from_environment({"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS"}, 1);
+  launch.rank = from_environment({"OMPI_COMM_WORLD_RANK", "PMI_RANK", "SLURM_PROCID"}, 0);
+  launch.local_size = from_environment(
+      {"OMPI_COMM_WORLD_LOCAL_SIZE", "MPI_LOCALNRANKS", "SLURM_NTASKS_PER_NODE"}, launch.size);
+  return launch;
+}
+
+int job_ranks(const train::RunConfig& config, bool given) {
+  const Launch launch = launch_from_environment();
+  if (!launch.launched) return config.ranks;
+  OPX_REQUIRE(!given || config.ranks == launch.size, InvalidArgument,
+              "--ranks is {}, but the launcher started {} ranks; leave --ranks away under mpirun or srun",
+              config.ranks, launch.size);
+  return launch.size;
+}
+
+int threads_of_rank(const train::RunConfig& config, int ranks) {
+  if (config.threads > 0) return config.threads;
+  const Launch launch = launch_from_environment();
+  const int here = launch.launched ? launch.local_size : ranks;
+  return std::max(1, device::hardware_threads() / std::max(here, 1));
+}
+
+void run_ranks(const Environment& environment, const train::RunConfig& config, int ranks,
+               base::FunctionRef<void(comm::Communicator&)> body) {
+  comm::CommOptions options;
+  options.timeout_seconds = config.timeout;
+  options.fatal = environment.terminal->fatal;
+  if (launch_from_environment().launched) {
+    comm::mpi::Session().run(options, body);
+  } else {
+    comm::run_threads(ranks, options, body);
+  }
+}
+
+}  // namespace opx::cli

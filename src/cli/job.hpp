@@ -1,0 +1,35 @@
+// SPDX-FileCopyrightText: 2026 The Orthoplex authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Starts the ranks of a command: as threads of this process, or as the processes that mpirun, mpiexec or srun
+// started.
+#pragma once
+
+#include "base/function_ref.hpp"
+#include "cli/command.hpp"
+#include "comm/communicator.hpp"
+#include "train/config.hpp"
+
+namespace opx::cli {
+
+/// What the launcher's environment says about this process.
+struct Launch {
+  bool launched = false;  ///< started by mpirun, mpiexec or srun: ranks are processes
+  int rank = 0, size = 1;
+  int local_size = 1;  ///< ranks on this node
+};
+[[nodiscard]] Launch launch_from_environment();
+
+/// Ranks of the job: the launcher's, or config.ranks. Throws InvalidArgument where --ranks was `given` and
+/// differs.
+[[nodiscard]] int job_ranks(const train::RunConfig& config, bool given);
+/// Threads of each rank: config.threads, or the cores of this node over its ranks, at least 1.
+[[nodiscard]] int threads_of_rank(const train::RunConfig& config, int ranks);
+
+/// Calls body(world) on every rank of the job. The error of the lowest failing rank comes out here (under a
+/// launcher: in every process, of which only the first is not mute). A job whose ranks cannot be reached any
+/// more is ended.
+void run_ranks(const Environment& environment, const train::RunConfig& config, int ranks,
+               base::FunctionRef<void(comm::Communicator&)> body);
+
+}  // namespace opx::cli

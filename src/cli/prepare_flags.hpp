@@ -1,0 +1,41 @@
+// SPDX-FileCopyrightText: 2026 The Orthoplex authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Flags and report that `prepare` and `generate` share: how a raw dataset becomes a store.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+#include "cli/command.hpp"
+#include "graph/prepare.hpp"
+
+namespace opx::cli {
+
+class PrepareFlags {
+ public:
+  explicit PrepareFlags(CLI::App& app);
+
+  [[nodiscard]] std::int64_t memory() const;
+  /// -o, or the input's name with .opx in the current folder.
+  [[nodiscard]] std::filesystem::path output(const std::filesystem::path& input) const;
+  /// Prepares with a progress bar and reports.
+  void run(const Environment& environment, graph::RawDataset&& dataset,
+           const std::filesystem::path& output) const;
+  /// Seed of deal and order (--placement-seed).
+  void set_output(std::string output) { output_ = std::move(output); }
+
+ private:
+  [[nodiscard]] graph::PrepareOptions options() const;
+
+  std::string output_, deal_ = "degree", order_ = "natural", memory_ = "2GiB", feature_type_ = "fp32",
+                       self_loops_ = "keep";
+  std::string duplicates_ = "merge", temporary_, split_;
+  bool add_inverse_ = false;
+  Index virtual_blocks_ = 0;
+  std::uint64_t placement_seed_ = 0, split_seed_ = 0;
+  int threads_ = 0;
+};
+
+}  // namespace opx::cli

@@ -1,0 +1,159 @@
+#!/usr/bin/env python3
+# SPDX-FileCopyrightText: 2026 The Orthoplex authors
+# SPDX-License-Identifier: Apache-2.0
+"""Bad input and bad disks: one message, the documented exit code, nothing half-written left behind."""
+import gzip
+import os
+import shutil
+import subprocess
+import unittest
+import zipfile
+
+import support
+
+
+class BadInput(support.Case):
+    def prepare_fails(self, code, pattern, source, *flags):
+        self.fails(code, pattern, "prepare", source, "-o", "out.opx", *flags)
+        left = sorted(p.name for p in self.folder.iterdir() if p.name.startswith("out"))
+        self.assertEqual(left, [], "a failed preparation leaves nothing behind")
+
+    def ogbn(self, **options):
+        return support.write_ogbn(self.folder / "ring", **options)
+
+    def test_truncated_gzip(self):
+        path = self.ogbn() / "raw/edge.csv.gz"
+        path.write_bytes(path.read_bytes()[:-20])
+        self.prepare_fails(3, r"edge\.csv\.gz", "ring")
+
+    def test_wrong_column_count(self):
+        self.ogbn(edge_text="0,1\n1,2,3\n" + "2,3\n" * 78)
+        self.prepare_fails(3, r"edge\.csv\.gz.*line 2", "ring")
+
+    def test_feature_rows_of_unequal_length(self):
+        features = [[1, 2, 3]] * 39 + [[1, 2]]
+        self.ogbn(features=features)
+        self.prepare_fails(3, r"node-feat\.csv\.gz.*line 40", "ring")
+
+    def test_id_out_of_range(self):
+        self.ogbn(edge_text="0,1\n" * 79 + "3,40\n")
+        self.prepare_fails(3, r"edge\.csv\.gz.*line 80.*40", "ring")
+
+    def test_negative_id_and_words(self):
+        self.ogbn(edge_text="0,1\n" * 79 + "3,-4\n")
+        self.prepare_fails(3, r"edge\.csv\.gz.*line 80", "ring")
+        self.ogbn(edge_text="0,1\n" * 79 + "3,four\n")
+        self.prepare_fails(3, r"edge\.csv\.gz.*line 80", "ring")
+
+    def test_nan_feature(self):
+        features = [[1, 2, 3]] * 6 + [[1, "nan", 3]] + [[1, 2, 3]] * 33
+        self.ogbn(features=features)
+        self.prepare_fails(3, r"node-feat\.csv\.gz.*line 7", "ring")
+
+    def test_label_out_of_range(self):
+        self.ogbn(labels=[0] * 10 + [-3] + [1] * 29)
+        self.prepare_fails(3, r"node-label\.csv\.gz.*line 11", "ring")
+
+    def test_zip_with_bad_crc(self):
+        self.ogbn()
+        archive = self.folder / "ring.zip"
+        with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as file:
+            for path in sorted((self.folder / "ring").rglob("*.gz")):
+                file.write(path, path.relative_to(self.folder))
+        good = self.good("prepare", "ring.zip", "-o", "good.opx")
+        self.assertIn("written to", good.out)
+        data = bytearray(archive.read_bytes())
+        with zipfile.ZipFile(archive) as file:
+            member = next(m for m in file.infolist() if m.filename.endswith("edge.csv.gz"))
+        data[member.header_offset + 30 + len(member.filename) + member.compress_size - 12] ^= 0x55
+        archive.write_bytes(data)
+        self.prepare_fails(3, "ring.zip", "ring.zip")
+
+    def test_not_a_dataset(self):
+        (self.folder / "empty").mkdir()
+        self.prepare_fails(3, "empty", "empty")
+        self.prepare_fails(3, "missing", "missing")
+
+    def test_files_that_are_no_store(self):
+        (self.folder / "text.opx").write_text("not HDF5\n")
+        self.fails(3, r"text\.opx", "info", "text.opx")
+        self.fails(3, r"text\.opx", "train", "text.opx", "--run-dir", "run")
+        self.assertFalse((self.folder / "run/metrics.jsonl").exists())
+
+    def test_truncated_store(self):
+        self.generate()
+        path = self.folder / "tiny.opx"
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+        self.fails(3, r"tiny\.opx", "train", "tiny.opx", "--run-dir", "run")
+
+
+class BadCheckpoint(support.Case):
+    def train(self, store, run):
+        self.good("-q", "train", store, "--run-dir", run, "--layers", 2, "--hidden", 4, "--epochs", 2)
+
+    def test_hdf5_of_another_program(self):
+        """A checkpoint of ours is HDF5, but no store; it stands in for any HDF5 file."""
+        self.generate()
+        self.train("tiny.opx", "run")
+        files = [p for p in (self.folder / "run").rglob("*") if p.is_file() and p.read_bytes()[:4] == b"\x89HDF"]
+        self.assertTrue(files)
+        self.fails(3, "not|no ", "info", files[0])
+        self.fails(3, "not|no ", "train", files[0], "--run-dir", "other")
+
+    def test_checkpoint_of_another_dataset(self):
+        self.generate("a.opx", seed=1)
+        self.generate("b.opx", seed=2)
+        self.train("a.opx", "run")
+        self.fails(3, "checksum", "eval", "run", "--dataset", "b.opx")
+        self.fails(3, "checksum", "train", "b.opx", "--resume", "run", "--epochs", 5)
+        self.good("eval", "run")
+
+    def test_no_checkpoint(self):
+        (self.folder / "nothing").mkdir()
+        self.fails(3, "nothing", "eval", "nothing")
+        self.fails(3, "missing", "eval", "missing")
+        self.fails(3, "missing", "train", "--resume", "missing")
+
+
+@unittest.skipUnless(os.geteuid() == 0 and shutil.which("mount"), "mounting a small disk needs root")
+class BadDisk(support.Case):
+    def mount(self, options):
+        disk = self.folder / "disk"
+        disk.mkdir()
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", disk], capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            self.skipTest(f"cannot mount a tmpfs here: {done.stderr.strip()}")
+        self.addCleanup(subprocess.run, ["umount", "-l", disk], check=False, capture_output=True)
+        return disk
+
+    def remount_read_only(self, disk):
+        subprocess.run(["mount", "-o", "remount,ro", disk], check=True, capture_output=True)
+
+    def test_disk_full_while_preparing(self):
+        disk = self.mount("size=1m")
+        self.fails(4, "disk|space", "generate", "partition", "-o", disk / "big.opx", "--vertices", 20000)
+        self.assertEqual(list(disk.iterdir()), [], "nothing is left on the full disk")
+
+    def test_disk_full_while_training_keeps_the_last_checkpoint(self):
+        self.generate(vertices=3000)
+        disk = self.mount("size=1500k")
+        # Wide enough that the first checkpoint fits and a second beside it does not.
+        arguments = ["train", "tiny.opx", "--run-dir", disk / "run", "--layers", 2, "--hidden", 6000, "--epochs", 6, "--checkpoint-every", 2,
+                     "--keep-checkpoints", 3, "--eval-every", 0]
+        self.fails(4, "disk|space", *arguments)
+        checkpoints = [p for p in (disk / "run").rglob("*") if p.is_file() and p.read_bytes()[:4] == b"\x89HDF"]
+        self.assertGreaterEqual(len(checkpoints), 1)
+        (self.folder / "copy").mkdir()
+        shutil.copytree(disk / "run", self.folder / "copy/run")
+        self.good("eval", "copy/run", "--dataset", "tiny.opx")
+
+    def test_unwritable_folder(self):
+        self.generate()
+        disk = self.mount("size=1m")
+        self.remount_read_only(disk)
+        self.fails(4, "disk", "train", "tiny.opx", "--run-dir", disk / "run", "--epochs", 2)
+        self.fails(4, "disk", "generate", "road", "--side", 20, "-o", disk / "x.opx")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,62 @@
+#!/usr/bin/env python3
+# SPDX-FileCopyrightText: 2026 The Orthoplex authors
+# SPDX-License-Identifier: Apache-2.0
+"""Resume: after kill -9 in mid-epoch and after Ctrl-C, the run ends bit-identical to one that was not stopped."""
+import json
+import signal
+import time
+import unittest
+
+import support
+
+FLAGS = ["--layers", 3, "--hidden", 16, "--epochs", 60, "--eval-every", 20, "--checkpoint-every", 5, "--ranks", 2, "--threads", 1, "--dropout", 0.5,
+         "--schedule", "cosine"]
+
+
+class Resume(support.Case):
+    def whole_run(self):
+        self.generate(vertices=3000)
+        return self.good("--json", "-q", "train", "tiny.opx", "--run-dir", "whole", *FLAGS).json()
+
+    def losses(self, run):
+        """The last loss recorded of every epoch."""
+        found = {}
+        for line in (self.folder / run / "metrics.jsonl").read_text().splitlines():
+            record = json.loads(line)
+            if "loss" in record and "epoch" in record:
+                found[record["epoch"]] = record["loss"]
+        return found
+
+    def stop_after_some_epochs(self, run, how):
+        process = support.start("-q", "train", "tiny.opx", "--run-dir", run, *FLAGS, cwd=self.folder)
+        self.addCleanup(support.end, process)
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and process.poll() is None and not list((self.folder / run).rglob("*DONE*")):
+            time.sleep(0.002)
+        process.send_signal(how)
+        return support.finish(process)
+
+    def check_resumed(self, whole, run):
+        resumed = self.good("--json", "-q", "train", "--resume", run).json()
+        self.assertEqual(resumed["final_loss"], whole["final_loss"])
+        self.assertEqual(resumed["last"], whole["last"])
+        self.assertEqual(self.losses(run), self.losses("whole"))
+
+    def test_kill_9(self):
+        whole = self.whole_run()
+        outcome = self.stop_after_some_epochs("killed", signal.SIGKILL)
+        if outcome.code == 0:
+            self.skipTest("the run was over before it could be killed")
+        self.check_resumed(whole, "killed")
+
+    def test_interrupt_writes_a_checkpoint(self):
+        whole = self.whole_run()
+        outcome = self.stop_after_some_epochs("stopped", signal.SIGINT)
+        if outcome.code == 0:
+            self.skipTest("the run was over before it could be stopped")
+        self.check_failure(outcome, 1, "stopped after epoch.*--resume")
+        self.check_resumed(whole, "stopped")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,89 @@
+// SPDX-FileCopyrightText: 2026 The Orthoplex authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The command line inside the process: what goes to which stream, and with which exit code.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "cli/bench_statistics.hpp"
+#include "cli/command.hpp"
+#include "cli/progress.hpp"
+
+namespace opx::cli {
+namespace {
+
+using testing::HasSubstr;
+using testing::MatchesRegex;
+using testing::StartsWith;
+
+struct Output {
+  int code = 0;
+  std::string out, err;
+};
+
+Output run(const std::vector<const char*>& words) {
+  Output output;
+  Terminal terminal;
+  terminal.out = [&](std::string_view text) { output.out += text; };
+  terminal.err = [&](std::string_view text) { output.err += text; };
+  output.code =
+      run_command_line(static_cast<int>(words.size()), words.data(), terminal, [] { return false; });
+  return output;
+}
+
+TEST(CommandLine, VersionAndHelpGoToStandardOutput) {
+  EXPECT_THAT(run({"orthoplex", "--version"}).out, MatchesRegex("orthoplex [0-9]+\\.[0-9]+\\.[0-9]+\n"));
+  const Output help = run({"orthoplex", "train", "--help"});
+  EXPECT_EQ(help.code, 0);
+  EXPECT_EQ(help.err, "");
+  EXPECT_THAT(help.out, HasSubstr("--weight-decay"));
+}
+
+TEST(CommandLine, ErrorsAreOneLineWithTheExitCodeOfTheirKind) {
+  const Output unknown = run({"orthoplex", "train", "x.opx", "--hiden", "3"});
+  EXPECT_EQ(unknown.code, 2);
+  EXPECT_EQ(unknown.out, "");
+  EXPECT_EQ(unknown.err, "orthoplex: error: unknown option '--hiden' of 'train'; did you mean '--hidden'?\n");
+  EXPECT_EQ(run({"orthoplex", "info", "/no/such.opx"}).code, 3);
+  EXPECT_THAT(run({"orthoplex"}).err, StartsWith("orthoplex: error: "));
+  EXPECT_EQ(run({"orthoplex", "bench"}).code, 2);
+}
+
+TEST(ProgressLine, ShowsBarAndTimeLeft) {
+  const std::string half = progress_line(0.5, "epoch 10/20", 3, 200);
+  EXPECT_THAT(half, HasSubstr("[============>           ]"));
+  EXPECT_THAT(half, HasSubstr(" 50 % epoch 10/20, 3.0 s left"));
+  EXPECT_THAT(progress_line(1, "done", 3, 200), testing::Not(HasSubstr("left")));
+  EXPECT_EQ(progress_line(0.5, std::string(300, 'x'), 3, 80).size(), 79U);
+  EXPECT_THAT(progress_line(7, "x", 1, 80), HasSubstr("100 %"));
+}
+
+TEST(Progress, PlainLinesWithoutATerminalAndNothingWhenQuiet) {
+  std::string err;
+  Terminal terminal;
+  terminal.err = [&](std::string_view text) { err += text; };
+  Environment environment;
+  environment.terminal = &terminal;
+  {
+    Progress progress(environment);
+    progress.update(0.25, "first");
+    progress.update(0.30, "too soon");
+    progress.update(1, "last", true);
+  }
+  EXPECT_EQ(err, " 25 % first\n100 % last\n");
+  err.clear();
+  environment.quiet = true;
+  Progress(environment).update(0.5, "x", true);
+  EXPECT_EQ(err, "");
+}
+
+TEST(Quantiles, NearestRank) {
+  const Quantiles q = quantiles({5, 1, 3, 2, 4});
+  EXPECT_EQ(q.median, 3);
+  EXPECT_EQ(q.p10, 1);
+  EXPECT_EQ(q.p90, 5);
+  EXPECT_EQ(quantiles({7}).p90, 7);
+}
+
+}  // namespace
+}  // namespace opx::cli
