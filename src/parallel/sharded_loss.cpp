@@ -35,13 +35,15 @@ double sharded_cross_entropy(device::Context& context, comm::Communicator& group
     return std::span<float>(logits.row(i), static_cast<std::size_t>(logits.cols));
   };
   std::vector<float> top(static_cast<std::size_t>(rows)), total(top.size());
-  std::vector<double> shares(static_cast<std::size_t>(ceil_div(rows, kGrain)), 0.0);
+  const Index parts = ceil_div(rows, kGrain);
+  std::vector<double> shares(static_cast<std::size_t>(parts), 0.0);
   context.parallel_ranges(rows, kGrain, [&](Range range) {
     for (Index i = range.begin; i < range.end; ++i) top[static_cast<std::size_t>(i)] = row_max(row_of(i));
   });
   if (group.size() > 1)
     group.all_reduce(std::span<float>(top), comm::ReduceOp::kMax, comm::CommPurpose::kLoss);
-  context.parallel_ranges(rows, kGrain, [&](Range range) {
+  context.parallel_for(parts, [&](Index part) {
+    const Range range = even_range(rows, parts, part);
     double share = 0;
     for (Index i = range.begin; i < range.end; ++i) {
       const std::int32_t label = labels[static_cast<std::size_t>(i)];
@@ -54,11 +56,12 @@ double sharded_cross_entropy(device::Context& context, comm::Communicator& group
       }
       total[static_cast<std::size_t>(i)] = static_cast<float>(sum);
     }
-    shares[static_cast<std::size_t>(range.begin / kGrain)] = share;
+    shares[static_cast<std::size_t>(part)] = share;
   });
   if (group.size() > 1)
     group.all_reduce(std::span<float>(total), comm::ReduceOp::kSum, comm::CommPurpose::kLoss);
-  context.parallel_ranges(rows, kGrain, [&](Range range) {
+  context.parallel_for(parts, [&](Index part) {
+    const Range range = even_range(rows, parts, part);
     double share = 0;
     for (Index i = range.begin; i < range.end; ++i) {
       const std::int32_t label = labels[static_cast<std::size_t>(i)];
@@ -73,7 +76,7 @@ double sharded_cross_entropy(device::Context& context, comm::Communicator& group
       if (classes.contains(label))
         row[static_cast<std::size_t>(label - classes.begin)] -= static_cast<float>(scale);
     }
-    shares[static_cast<std::size_t>(range.begin / kGrain)] += share;
+    shares[static_cast<std::size_t>(part)] += share;
   });
   return std::accumulate(shares.begin(), shares.end(), 0.0);
 }
