@@ -41,26 +41,70 @@ std::int64_t adjacency_bytes(const graph::StoreInfo& info, const layout::Grid& g
   return total;
 }
 
-/// What the forward pass keeps of a layer for its backward pass, in columns of a row-sized matrix.
-Index kept_columns(const model::ModelSpec& spec, Index layer) {
-  const Index in = width(spec, layer), out = width(spec, layer + 1);
-  const bool first = spec.aggregates_first(layer);
-  const bool hidden = layer + 1 < spec.layers();
-  Index columns = hidden && spec.norm != tensor::Norm::kNone ? out : 0;  // q
-  const bool constant = layer == 0 && spec.cached();
-  switch (spec.kind) {
-    case model::Kind::kGcn:
-      columns += constant ? 0 : in;
-      break;
-    case model::Kind::kSage:
-      columns += constant ? 0 : in + (first ? in : 0);
-      break;
-    case model::Kind::kGin:
-      columns += out + (first ? (constant ? in : 2 * in) : in);
-      break;
+/// Columns of row-sized matrices that a training step holds at once: the calls of model/ to its Workspace,
+/// played through.
+class Tape {
+ public:
+  explicit Tape(const model::ModelSpec& spec) : spec_(spec) {}
+
+  Index peak() {
+    if (!constant_input() && spec_.input_dropout > 0) take(width(spec_, 0));
+    for (Index l = 0; l < spec_.layers(); ++l) forward(l);
+    for (Index l = spec_.layers() - 1; l >= 0; --l) backward(l);
+    return peak_;
   }
-  return columns;
-}
+
+ private:
+  void take(Index columns) { peak_ = std::max(peak_, live_ += columns); }
+  void give(Index columns) { live_ -= columns; }
+  [[nodiscard]] bool constant_input() const { return spec_.cached(); }
+  /// Whether x of the layer is a matrix of the step (else it is the feature matrix itself).
+  [[nodiscard]] bool owns_input(Index l) const {
+    return l > 0 || (!constant_input() && spec_.input_dropout > 0);
+  }
+  [[nodiscard]] Index in(Index l) const { return width(spec_, l); }
+  [[nodiscard]] Index out(Index l) const { return width(spec_, l + 1); }
+  [[nodiscard]] Index owned(Index l) const { return owns_input(l) ? in(l) : 0; }
+  [[nodiscard]] bool computes_h(Index l) const {
+    return spec_.aggregates_first(l) && !(l == 0 && constant_input());
+  }
+  [[nodiscard]] bool has_norm(Index l) const {
+    return l + 1 < spec_.layers() && spec_.norm != tensor::Norm::kNone;
+  }
+
+  void forward(Index l) {
+    const bool first = spec_.aggregates_first(l), gin = spec_.kind == model::Kind::kGin;
+    if (!first) take(out(l));  // z
+    if (gin && first && l == 0 && constant_input() && spec_.input_dropout > 0) take(in(l));
+    if (first && (gin || computes_h(l))) take(in(l));  // h or s
+    if (spec_.kind == model::Kind::kGcn && first) give(owned(l));
+    if (gin) take(out(l));  // u
+    take(out(l));           // q
+    if (!first && !gin) give(out(l));
+    if (has_norm(l)) take(out(l));
+  }
+
+  void backward(Index l) {
+    const bool first = spec_.aggregates_first(l), gin = spec_.kind == model::Kind::kGin;
+    const bool need = l > 0 || spec_.learned_features;
+    if (has_norm(l)) give(out(l));
+    if (gin) give(out(l)), take(out(l));  // u makes room for du; dq goes with it
+    if (!first) {
+      take(out(l));
+      give(owned(l));
+      if (need) take(in(l));
+      give(2 * out(l) + (gin ? out(l) : 0));
+      return;
+    }
+    if (spec_.kind != model::Kind::kGcn) give(owned(l));
+    if (computes_h(l) || gin) give(in(l));
+    if (need) take(2 * in(l)), give(in(l));
+    give(out(l) + (gin ? out(l) : 0));
+  }
+
+  const model::ModelSpec& spec_;
+  Index live_ = 0, peak_ = 0;
+};
 
 }  // namespace
 
@@ -90,16 +134,11 @@ MemoryEstimate estimate_memory(const graph::StoreInfo& info, const layout::Grid&
   if (spec.learned_features) constant += input;  // the gradient
   add("features", kFloat * rows * constant);
 
-  Index kept = 0, widest = 0;
   std::int64_t mask = 0;
-  for (Index l = 0; l < spec.layers(); ++l) {
-    kept += kept_columns(spec, l);
+  for (Index l = 0; l < spec.layers(); ++l)
     mask += 8 * ceil_div(width(spec, l + 1), 64) * (spec.kind == model::Kind::kGin ? 2 : 1);
-    widest = std::max(widest, std::min(width(spec, l), width(spec, l + 1)));
-  }
-  const Index last = width(spec, spec.layers());
-  add("kept for backward", kFloat * rows * kept + rows * mask);
-  add("under way", kFloat * rows * (2 * last + (spec.layers() > 1 ? width(spec, spec.layers() - 1) : 0)));
+  if (spec.learned_features && spec.input_dropout > 0) mask += 8 * ceil_div(input, 64);
+  add("activations", kFloat * rows * Tape(spec).peak() + rows * mask);
 
   std::int64_t gather = 0;
   for (Index l = spec.cached() ? 1 : 0; l < spec.layers() && grid.tensor_ranks() > 1; ++l) {

@@ -111,7 +111,9 @@ TEST(Session, WritesItsRunDirectory) {
     EXPECT_EQ(r.epochs_done, 8);
     EXPECT_EQ(r.metric, "accuracy");
     EXPECT_GT(r.last_test.at("accuracy"), 0.5) << "it learns";
-    EXPECT_GT(r.peak_memory, 0);
+    // the model knows what grows with the graph; at this size the rest is up to half as much again
+    EXPECT_GT(static_cast<double>(r.peak_memory), 0.7 * static_cast<double>(r.modelled_memory));
+    EXPECT_LT(static_cast<double>(r.peak_memory), 2.0 * static_cast<double>(r.modelled_memory));
     EXPECT_EQ(r.last_checkpoint, place / "a/checkpoints/epoch-000008");
     EXPECT_FALSE(fs::exists(place / "a/checkpoints/epoch-000003")) << "two are kept";
     EXPECT_TRUE(fs::exists(place / "a/checkpoints/epoch-000006/DONE"));

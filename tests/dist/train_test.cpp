@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "comm/communicator.hpp"
+#include "parallel/scheme_words.hpp"
 #include "support/ranks.hpp"
 #include "support/train_case.hpp"
 #include "train/trainer.hpp"
@@ -142,6 +143,60 @@ TEST(SameRunTwice, IsBitIdentical) {
       EXPECT_EQ(a.losses, b.losses) << model;
       EXPECT_EQ(a.first_gradients, b.first_gradients) << model;
       EXPECT_EQ(a.last_values, b.last_values) << model;
+    }
+  });
+}
+
+TEST(Bytes, EqualTheClosedFormulas) {
+  const test::MemoryStore store = test::training_store(kVertices, true);
+  test::for_each_world({2, 4, 6, 8}, [&](comm::Communicator& world) {
+    for (const char* scheme : {"scatter", "allreduce"}) {
+      RunConfig config = test::training_config("gcn");
+      config.scheme = scheme;
+      config.model.input_dropout = 0;
+      for (const layout::Grid& grid : layout::tensor_grids(world.size())) {
+        device::Context context({.threads = 1});
+        parallel::ProcessGrid process_grid(world, grid);
+        Trainer trainer(context, process_grid, store, config);
+        (void)trainer.gradients(0);  // the all-reduce scheme fills its cache here
+        world.traffic().reset();
+        (void)trainer.gradients(1);
+        const parallel::SchemeModel model{
+            .vertices = kVertices, .widths = {12, 16, 16, 5}, .allreduce_cached_first = true};
+        const bool scatter = config.scheme == "scatter";
+        const Index words = scatter ? parallel::scatter_words(model, grid, process_grid.coord())
+                                    : parallel::allreduce_words(model, grid, process_grid.coord());
+        const auto bytes = [&](comm::CommPurpose p) { return world.traffic().bytes(p); };
+        EXPECT_EQ(bytes(comm::CommPurpose::kForward) + bytes(comm::CommPurpose::kBackward), 4 * words)
+            << scheme << " " << layout::to_string(grid);
+        EXPECT_EQ(bytes(comm::CommPurpose::kGradient), 4 * parallel::gradient_words(model, world.size()));
+      }
+    }
+  });
+}
+
+TEST(Metrics, OfSeveralTasksAreTheSameOnEveryGrid) {
+  test::MemoryStore store = test::training_store(kVertices, false);
+  test::Dense targets(kVertices, 3);
+  for (Index i = 0; i < kVertices; ++i)
+    for (Index c = 0; c < 3; ++c) {
+      const double u = test::uniform(77, i, c);
+      targets(i, c) = u > 0.8 ? std::nan("") : u > 0 ? 1 : 0;
+    }
+  store.set_targets(targets);
+  RunConfig config = test::training_config("gcn");
+  config.epochs = 3;
+  config.model.features = "learned";
+  const Curve want = reference(store, config);
+  ASSERT_TRUE(std::isfinite(want.evaluation.metrics[2].at("rocauc")));
+  test::for_each_world({2, 3, 4, 6}, [&](comm::Communicator& world) {
+    for (const layout::Grid& grid : layout::tensor_grids(world.size())) {
+      const Curve got = run(world, grid, store, config);
+      EXPECT_LE(loss_distance(got, want), kTolerance);
+      for (std::size_t s = 0; s < 3; ++s)
+        for (const auto& [name, value] : want.evaluation.metrics[s])
+          EXPECT_NEAR(got.evaluation.metrics[s].at(name), value, 1e-9)
+              << name << " " << layout::to_string(grid);
     }
   });
 }
