@@ -54,9 +54,6 @@ nlohmann::json as_json(const spmm::Measurement& m, const spmm::CsrView& a, Index
           {"bound_bytes", m.bound_bytes},
           {"read_bandwidth", m.read_bandwidth},
           {"triad_bandwidth", m.triad_bandwidth},
-          {"row_bandwidth", m.row_bandwidth},
-          {"row_bound_seconds", m.row_bound_seconds},
-          {"ratio_to_row_bound", m.ratio_to_row_bound},
           {"bound_seconds", m.bound_seconds},
           {"ratio_to_bound", m.ratio_to_bound},
           {"largest_error", m.largest_error}};
@@ -64,20 +61,18 @@ nlohmann::json as_json(const spmm::Measurement& m, const spmm::CsrView& a, Index
 
 void print_row(const spmm::Measurement& m, Index cols, bool bf16) {
   fmt::print(
-      "{:>5} {:<4} {:>8.4f} {:>8.4f} {:>8.4f} {:>7.1f} {:>6.1f} {:>6.1f} {:>6.1f} {:>6.1f}% {:>8.4f} "
-      "{:>5.2f} {:>8.4f} {:>5.2f} {:>8.1e}\n",
+      "{:>5} {:<4} {:>8.4f} {:>8.4f} {:>8.4f} {:>8.1f} {:>7.1f} {:>7.1f} {:>6.1f}% {:>8.4f} {:>6.2f} "
+      "{:>8.1e}\n",
       cols, bf16 ? "bf16" : "f32", m.seconds.median, m.seconds.p10, m.seconds.p90,
       m.flops / m.seconds.median * 1e-9, m.read_bandwidth * 1e-9, m.triad_bandwidth * 1e-9,
-      m.row_bandwidth * 1e-9, 100 * m.missed_share, m.bound_seconds, m.ratio_to_bound, m.row_bound_seconds,
-      m.ratio_to_row_bound, m.largest_error);
+      100 * m.missed_share, m.bound_seconds, m.ratio_to_bound, m.largest_error);
 }
 
 void print_head(const spmm::CsrView& a, int threads, std::size_t cache_bytes) {
   fmt::print("{} rows, {} entries, {} threads, {}, cache {} MiB; bandwidths in GB/s\n", a.rows, a.nnz(),
              threads, spmm::dispatch_target(), cache_bytes >> 20);
-  fmt::print("{:>5} {:<4} {:>8} {:>8} {:>8} {:>7} {:>6} {:>6} {:>6} {:>7} {:>8} {:>5} {:>8} {:>5} {:>8}\n",
-             "cols", "X", "median s", "p10", "p90", "GFLOP/s", "read", "triad", "rows", "missed", "bound s",
-             "ratio", "rows b.", "ratio", "error");
+  fmt::print("{:>5} {:<4} {:>8} {:>8} {:>8} {:>8} {:>7} {:>7} {:>7} {:>8} {:>6} {:>8}\n", "cols", "X",
+             "median s", "p10", "p90", "GFLOP/s", "read", "triad", "missed", "bound s", "ratio", "error");
 }
 
 // Features that every library in the comparison can make alike.

@@ -19,7 +19,7 @@ namespace opx::spmm {
 namespace {
 
 constexpr Index kStreamGrain = Index{1} << 17;
-constexpr Index kLineWords = 8;
+constexpr Index kSumWays = 16;
 constexpr double kErrorBound = 1e-5;
 
 // Streams to measure the memory with, larger than any cache (unless the caller asks for less).
@@ -37,26 +37,6 @@ class BandwidthProbe {
     return timed(b_.bytes(), [this](Range r) { return sum(b_.data() + r.begin, r.size()); });
   }
 
-  // Of reading whole rows at scattered places, with as many under way as the kernel has.
-  double rows(Index row_bytes) {
-    const Index width = std::min(ceil_div(row_bytes, Index{64}) * kLineWords, words_), count = words_ / width;
-    const auto place = [&](Index k) {
-      return b_.data() + static_cast<Index>(static_cast<std::uint64_t>(k) * 2654435761U %
-                                            static_cast<std::uint64_t>(count)) *
-                             width;
-    };
-    const auto body = [&](Range r) {
-      double total = 0;
-      for (Index k = r.begin / width; k < r.end / width; ++k) {
-        const double* ahead = place(k + kRowsAhead);
-        for (Index word = 0; word < width; word += kLineWords) __builtin_prefetch(ahead + word, 0, 2);
-        total += sum(place(k), width);
-      }
-      return total;
-    };
-    return timed(static_cast<std::size_t>(count * width) * sizeof(double), body);
-  }
-
   double triad() {
     return timed(3 * b_.bytes(), [this](Range r) {
       for (Index i = r.begin; i < r.end; ++i) a_[i] = b_[i] + 3.0 * c_[i];
@@ -68,8 +48,6 @@ class BandwidthProbe {
   [[nodiscard]] bool finite() const { return std::isfinite(sink_); }
 
  private:
-  static constexpr Index kRowsAhead = 32;
-
   double timed(std::size_t bytes, base::FunctionRef<double(Range)> body) {
     std::atomic<double> total{0};
     const double start = base::now_seconds();
@@ -81,9 +59,9 @@ class BandwidthProbe {
   }
 
   static double sum(const double* p, Index n) {
-    double part[kLineWords] = {};
-    for (Index i = 0; i + kLineWords <= n; i += kLineWords)
-      for (Index k = 0; k < kLineWords; ++k) part[k] += p[i + k];
+    double part[kSumWays] = {};
+    for (Index i = 0; i + kSumWays <= n; i += kSumWays)
+      for (Index k = 0; k < kSumWays; ++k) part[k] += p[i + k];
     double total = 0;
     for (const double s : part) total += s;
     return total;
@@ -143,12 +121,10 @@ Measurement measure_as(device::Context& context, const CsrView& a, const Measure
   OPX_REQUIRE(m.largest_error < kErrorBound, InternalError,
               "multiply differs from the reference by {} (bound {})", m.largest_error, kErrorBound);
   BandwidthProbe probe(context, options.stream_words);
-  std::vector<double> seconds, read, triad, rows;
-  const Index row_bytes = options.cols * static_cast<Index>(sizeof(T));
+  std::vector<double> seconds, read, triad;
   for (int k = 0; k < std::max(options.repeats, 1); ++k) {
     read.push_back(probe.read());
     triad.push_back(probe.triad());
-    rows.push_back(probe.rows(row_bytes));
     const double start = base::now_seconds();
     multiply(context, a, in, y.view());
     seconds.push_back(base::now_seconds() - start);
@@ -157,7 +133,6 @@ Measurement measure_as(device::Context& context, const CsrView& a, const Measure
   m.seconds = spread_of(seconds);
   m.read_bandwidth = spread_of(read).median;
   m.triad_bandwidth = spread_of(triad).median;
-  m.row_bandwidth = spread_of(rows).median;
   return m;
 }
 
@@ -174,9 +149,6 @@ void add_bound(Measurement& m, const CsrView& a, const MeasureOptions& options) 
                   rows * static_cast<double>(options.cols) * sizeof(float);
   m.bound_seconds = m.bound_bytes / m.read_bandwidth;
   m.ratio_to_bound = m.bound_seconds / m.seconds.median;
-  m.row_bound_seconds =
-      missed * row_bytes / m.row_bandwidth + (m.bound_bytes - missed * row_bytes) / m.read_bandwidth;
-  m.ratio_to_row_bound = m.row_bound_seconds / m.seconds.median;
 }
 
 }  // namespace

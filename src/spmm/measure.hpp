@@ -6,9 +6,7 @@
 //
 // The bound: every row of X that an LRU cache of the last-level cache's size misses, over the access sequence
 // of the matrix, comes from memory once; column ids, offsets, values and Y pass through once. Those bytes,
-// over the read bandwidth measured between the repeats of the same run. Memory gives less for rows at random
-// places than for a stream (page walks, fewer reads under way), so the same bytes are also held against the
-// bandwidth of random rows of that width: how far the kernel itself is from what this machine can do.
+// over the read bandwidth measured between the repeats of the same run.
 #pragma once
 
 #include <string>
@@ -36,18 +34,15 @@ struct Spread {
 
 struct Measurement {
   Spread seconds;
-  double flops = 0;              ///< 2 nnz cols
-  double fetched_bytes = 0;      ///< nnz rows of X: what would move without any cache
-  double missed_share = 0;       ///< of the accesses to rows of X, by the LRU model
-  double bound_bytes = 0;        ///< see above
-  double read_bandwidth = 0;     ///< bytes per second, median over the repeats
-  double triad_bandwidth = 0;    ///< a[i] = b[i] + s c[i], three streams counted
-  double row_bandwidth = 0;      ///< bytes per second of random rows of X's width, each read once
-  double bound_seconds = 0;      ///< bound_bytes / read_bandwidth
-  double ratio_to_bound = 0;     ///< bound_seconds / seconds.median: 1 is as fast as memory allows
-  double row_bound_seconds = 0;  ///< the rows missed over row_bandwidth, the rest over read_bandwidth
-  double ratio_to_row_bound = 0;
-  double largest_error = 0;  ///< over the checked rows, over (entries of the row + 1)
+  double flops = 0;            ///< 2 nnz cols
+  double fetched_bytes = 0;    ///< nnz rows of X: what would move without any cache
+  double missed_share = 0;     ///< of the accesses to rows of X, by the LRU model
+  double bound_bytes = 0;      ///< see above
+  double read_bandwidth = 0;   ///< bytes per second, median over the repeats
+  double triad_bandwidth = 0;  ///< a[i] = b[i] + s c[i], three streams counted
+  double bound_seconds = 0;    ///< bound_bytes / read_bandwidth
+  double ratio_to_bound = 0;   ///< bound_seconds / seconds.median: 1 is as fast as memory allows
+  double largest_error = 0;    ///< over the checked rows, over (entries of the row + 1)
   std::size_t cache_bytes = 0;
   std::string target;  ///< instruction set
 };

@@ -71,8 +71,6 @@ TEST(Measure, FiguresFitTogether) {
     const double missed = static_cast<double>(lru_misses(a.view(), static_cast<Index>(40960 / row)));
     EXPECT_EQ(m.bound_bytes, missed * row + 8 * nnz + 8 * 500 + 500 * 47 * 4);
     EXPECT_DOUBLE_EQ(m.bound_seconds, m.bound_bytes / m.read_bandwidth);
-    EXPECT_GT(m.row_bandwidth, 0);
-    EXPECT_GT(m.row_bound_seconds, 0);
     EXPECT_EQ(m.target, dispatch_target());
   }
   EXPECT_THROW(static_cast<void>(measure(context, a.view(), {.cols = 0})), base::InvalidArgument);
