@@ -21,8 +21,8 @@ namespace opx::train {
 struct PredictionShape {
   Index vertices = 0;
   Index columns = 1;
-  bool integers = false;    ///< classes or 0/1 labels: stored as int32
-  bool vector = false;      ///< one column stored as a one-dimensional array
+  bool integers = false;      ///< classes or 0/1 labels: stored as int32
+  bool vector = false;        ///< one column stored as a one-dimensional array
   std::string column_name{};  ///< "class", or a prefix: "p0", "p1", ...
 };
 

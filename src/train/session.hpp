@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: 2026 The Orthoplex authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Training, evaluation and prediction of one run on one rank of a job: what the command line and embedding programs call.
+// Training, evaluation and prediction of one run on one rank of a job: what the command line and embedding
+// programs call.
 #pragma once
 
 #include <cstdint>
@@ -17,60 +18,63 @@
 
 namespace opx::train {
 
-/// Values of a metric set on one split: "accuracy", "micro_f1", "macro_f1", "rocauc", "micro_f1_topk" (number of labels given).
+/// Values of a metric set on one split: "accuracy", "micro_f1", "macro_f1", "rocauc", "micro_f1_topk" (number
+/// of labels given).
 using Metrics = std::map<std::string, double>;
 
-/// What one epoch gave; identical on every rank apart from `seconds_by_phase`, `bytes_by_axis`, `peak_memory` (this rank's).
+/// What one epoch gave; identical on every rank apart from `seconds_by_phase`, `bytes_by_axis`, `peak_memory`
+/// (this rank's).
 struct EpochReport {
-  int epoch = 0, epochs = 0;
+  int epoch = 0, epochs = 0;  ///< epochs done (the first report says 1), and asked for
   double loss = 0;
   double learning_rate = 0, gradient_norm = 0;
   bool evaluated = false;
   double valid_loss = 0;
-  Metrics train, valid, test;               ///< where evaluated
-  double seconds = 0;                       ///< of the training step, without evaluation
+  Metrics train, valid, test;  ///< where evaluated
+  double seconds = 0;          ///< of the training step, without evaluation
   double evaluate_seconds = 0;
   std::map<std::string, double> seconds_by_phase;
   std::map<std::string, std::int64_t> bytes_by_axis;
-  std::int64_t peak_memory = 0;             ///< bytes of Buffers
+  std::int64_t peak_memory = 0;  ///< bytes of Buffers
 };
 
 struct Hooks {
   std::function<void(const EpochReport&)> on_epoch;  ///< called on every rank
-  std::function<bool()> stop_requested;              ///< Ctrl-C: polled on every rank, agreed on; may be empty
+  std::function<bool()> stop_requested;  ///< Ctrl-C: polled on every rank, agreed on; may be empty
 };
 
 struct TrainResult {
   int epochs_done = 0;
   double final_loss = 0;
-  std::string metric;                       ///< the headline one
+  std::string metric;  ///< the headline one
   Metrics last_test, last_valid;
   int best_epoch = -1;
-  Metrics best_valid, best_test;            ///< at the best validation epoch
+  Metrics best_valid, best_test;  ///< at the best validation epoch
   std::filesystem::path run_dir, last_checkpoint;
   double seconds = 0;
   double median_epoch_seconds = 0;
   std::int64_t parameters = 0;
-  std::int64_t peak_memory = 0;             ///< this rank's Buffers, bytes
-  std::int64_t modelled_memory = 0;         ///< what the memory model said before the run, bytes
+  std::int64_t peak_memory = 0;      ///< this rank's Buffers, bytes
+  std::int64_t modelled_memory = 0;  ///< what the memory model said before the run, bytes
 };
 
-/// Collective over `world`. The grid is resolve_grid (train/grid_choice.hpp) of config.grid. Rank 0 writes the run directory. Throws base::Error kinds; after Ctrl-C writes a checkpoint
-/// and throws Interrupted.
-TrainResult train(device::Context& context, comm::Communicator& world, const RunConfig& config, const Hooks& hooks = {});
+/// Collective over `world`. The grid is resolve_grid (train/grid_choice.hpp) of config.grid. Rank 0 writes
+/// the run directory. Throws base::Error kinds; after Ctrl-C writes a checkpoint and throws Interrupted.
+TrainResult train(device::Context& context, comm::Communicator& world, const RunConfig& config,
+                  const Hooks& hooks = {});
 
 struct EvalResult {
   Metrics train, valid, test;
   double train_loss = 0, valid_loss = 0, test_loss = 0;
 };
-/// One full-graph forward pass with the parameters of a checkpoint (its own configuration; `config` gives dataset, grid,
-/// threads). Collective.
+/// One full-graph forward pass with the parameters of a checkpoint (its own configuration; `config` gives
+/// dataset, grid, threads). Collective.
 EvalResult evaluate(device::Context& context, comm::Communicator& world, const RunConfig& config,
                     const std::filesystem::path& checkpoint);
 
 struct PredictOptions {
-  std::filesystem::path output;             ///< .h5, .npy or .csv
-  bool embeddings = false;                  ///< the last hidden layer instead of the classes
+  std::filesystem::path output;  ///< .h5, .npy or .csv
+  bool embeddings = false;       ///< the last hidden layer instead of the classes
   bool probabilities = false;
 };
 /// Writes one row per vertex in order of original ids (with the input's names where it had them). Collective.
