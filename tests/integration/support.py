@@ -11,7 +11,7 @@ import tempfile
 import time
 import unittest
 
-BINARY = os.environ.get("OPX_BINARY", "build/bin/orthoplex")
+BINARY = os.path.abspath(os.environ.get("OPX_BINARY", "build/bin/orthoplex"))
 MPIRUN = os.environ.get("OPX_MPIRUN", "") or None
 TIMEOUT = 120
 
