@@ -147,6 +147,7 @@ faults() {
 
 sanitizers() {
   local preset
+  export ASAN_OPTIONS=allocator_may_return_null=1 TSAN_OPTIONS=allocator_may_return_null=1
   for preset in asan tsan; do
     run cmake --preset "$preset"
     run ninja -C "build-$preset"
