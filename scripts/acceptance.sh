@@ -124,20 +124,9 @@ size() {
   done
 }
 
-prepare() {
+prepare() {  # PYTHON: an interpreter with pandas
   built
-  local folder=$work/edges100m
-  [ -e "$folder/edges.csv.gz" ] || run python3 scripts/make_edge_list.py "$folder/edges.csv.gz" --edges "${OPX_EDGES:-100000000}"
-  run /usr/bin/env python3 scripts/peak_memory.py "$orthoplex" -q prepare "$folder/edges.csv.gz" -o "$folder/edges.opx" --memory 2GiB
-  if python3 -c 'import pandas' 2>/dev/null; then
-    run python3 -c "
-import time, pandas
-start = time.time()
-frame = pandas.read_csv('$folder/edges.csv.gz', header=None)
-print('pandas.read_csv: %d edges in %.1f s, %.2f M edges/s' % (len(frame), time.time() - start, len(frame) / (time.time() - start) / 1e6))"
-  else
-    echo "pandas is not installed: not compared"
-  fi
+  run bench/prepare_vs_pandas.sh build "$work/prepare" "${OPX_SCALE:-21}" "${OPX_EDGE_FACTOR:-48}" "${OPX_REPEATS:-2}"
 }
 
 faults() {

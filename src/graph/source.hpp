@@ -61,8 +61,7 @@ struct InputFile {
 struct RawDataset {
   std::string name;
   std::string layout;                  ///< "ogbn-csv", "ogbn-npz", "snap", "matrix-market", ...
-  /// N, where known before the edges are read; else edges->next() defines it (max id + 1, or distinct ids) and
-  /// `vertices_after_edges` is called once they are.
+  /// N, where the input states it; else the largest of max id + 1 over the edges, labels, targets, splits and names.
   std::optional<Index> vertices;
   std::unique_ptr<EdgeSource> edges;
   std::unique_ptr<FeatureSource> features;  ///< or null
