@@ -19,8 +19,12 @@ struct bfloat16 {
     const std::uint32_t rounded = (u + 0x7fffU + ((u >> 16) & 1U)) >> 16;
     bits = static_cast<std::uint16_t>(nan ? ((u >> 16) | 0x40U) : rounded);
   }
-  explicit operator float() const noexcept { return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16); }
-  friend bool operator==(bfloat16 a, bfloat16 b) noexcept { return static_cast<float>(a) == static_cast<float>(b); }
+  explicit operator float() const noexcept {
+    return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
+  }
+  friend bool operator==(bfloat16 a, bfloat16 b) noexcept {
+    return static_cast<float>(a) == static_cast<float>(b);
+  }
 };
 static_assert(sizeof(bfloat16) == 2);
 

@@ -2,15 +2,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Exceptions by kind. Each carries its values in the message and maps to one exit code of the command line
-// (0 done, 2 usage, 3 input, 4 resources, 5 communication, 1 anything else). The library throws; only `main` prints.
+// (0 done, 2 usage, 3 input, 4 resources, 5 communication, 1 anything else). The library throws; only `main`
+// prints.
 #pragma once
-
-#include <fmt/core.h>
 
 #include <cstdint>
 #include <stdexcept>
 #include <string>
 #include <utility>
+
+#include <fmt/core.h>
 
 namespace opx::base {
 
@@ -68,14 +69,16 @@ class FormatError : public Error {
   std::string file_, position_;
 };
 
-/// Rethrows `kind` with `message` as the matching exception type (for an error that was agreed on across ranks).
+/// Rethrows `kind` with `message` as the matching exception type (for an error that was agreed on across
+/// ranks).
 [[noreturn]] void throw_error(ErrorKind kind, const std::string& message);
 
 }  // namespace opx::base
 
-/// OPX_REQUIRE(condition, InvalidArgument, "rows {} != {}", a, b): throws base::<Kind> with a formatted message.
-#define OPX_REQUIRE(condition, Kind, ...)                                   \
-  do {                                                                      \
-    if (!(condition)) [[unlikely]]                                          \
-      throw ::opx::base::Kind(::fmt::format(__VA_ARGS__));                  \
+/// OPX_REQUIRE(condition, InvalidArgument, "rows {} != {}", a, b): throws base::<Kind> with a formatted
+/// message.
+#define OPX_REQUIRE(condition, Kind, ...)                  \
+  do {                                                     \
+    if (!(condition)) [[unlikely]]                         \
+      throw ::opx::base::Kind(::fmt::format(__VA_ARGS__)); \
   } while (false)

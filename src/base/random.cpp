@@ -12,15 +12,19 @@ namespace {
 constexpr std::uint32_t kRounds = 6;
 }
 
-KeyedPermutation::KeyedPermutation(RandomKey key, std::uint64_t stream, Index n) : key_(key), stream_(stream), n_(n) {
+KeyedPermutation::KeyedPermutation(RandomKey key, std::uint64_t stream, Index n)
+    : key_(key), stream_(stream), n_(n) {
   OPX_REQUIRE(n >= 0, InvalidArgument, "a permutation of {} elements", n);
-  const unsigned bits = n <= 1 ? 2U : static_cast<unsigned>(std::bit_width(static_cast<std::uint64_t>(n - 1)));
+  const unsigned bits =
+      n <= 1 ? 2U : static_cast<unsigned>(std::bit_width(static_cast<std::uint64_t>(n - 1)));
   half_bits_ = (bits + 1) / 2;
   half_mask_ = (std::uint64_t{1} << half_bits_) - 1;
 }
 
 std::uint32_t KeyedPermutation::round(std::uint32_t r, std::uint64_t half) const noexcept {
-  const RandomCounter c{.step = static_cast<std::uint32_t>(stream_ >> 32), .layer = r, .vertex = half,
+  const RandomCounter c{.step = static_cast<std::uint32_t>(stream_ >> 32),
+                        .layer = r,
+                        .vertex = half,
                         .word = static_cast<std::uint32_t>(stream_)};
   return philox(key_, c)[0];
 }

@@ -1,14 +1,15 @@
 // SPDX-FileCopyrightText: 2026 The Orthoplex authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Counter-based random numbers: Philox 4x32-10 (Salmon et al., SC'11; Random123). Every draw is a pure function of
-// (seed, purpose, step, layer, global vertex, feature word), never of rank, thread or grid (design.md 4.6).
+// Counter-based random numbers: Philox 4x32-10 (Salmon et al., SC'11; Random123). Every draw is a pure
+// function of (seed, purpose, step, layer, global vertex, feature word), never of rank, thread or grid
+// (design.md 4.6).
 #pragma once
-
-#include <Random123/philox.h>
 
 #include <array>
 #include <cstdint>
+
+#include <Random123/philox.h>
 
 #include "base/types.hpp"
 
@@ -34,7 +35,8 @@ struct RandomKey {
   Purpose purpose = Purpose::kTest;
 };
 
-/// Counter: four 32-bit words. `vertex` may be any 64-bit index, `layer` has 8 bits, `step` 32, `word` 32 - 8.
+/// Counter: four 32-bit words. `vertex` may be any 64-bit index, `layer` has 8 bits, `step` 32, `word` 32
+/// - 8.
 struct RandomCounter {
   std::uint32_t step = 0;
   std::uint32_t layer = 0;
@@ -44,8 +46,8 @@ struct RandomCounter {
 
 /// The key words: (low seed, high seed xor purpose * golden ratio).
 constexpr std::array<std::uint32_t, 2> key_words(RandomKey key) noexcept {
-  return {static_cast<std::uint32_t>(key.seed),
-          static_cast<std::uint32_t>(key.seed >> 32) ^ (static_cast<std::uint32_t>(key.purpose) * 0x9E3779B9U)};
+  return {static_cast<std::uint32_t>(key.seed), static_cast<std::uint32_t>(key.seed >> 32) ^
+                                                    (static_cast<std::uint32_t>(key.purpose) * 0x9E3779B9U)};
 }
 
 /// The counter words: c0 = word, c1 = low vertex, c2 = high vertex (24 bits) | layer << 24, c3 = step.
@@ -63,7 +65,9 @@ inline std::array<std::uint32_t, 4> philox(RandomKey key, RandomCounter counter)
 }
 
 /// 24 random bits as a float in [0, 1).
-constexpr float uniform_float(std::uint32_t bits) noexcept { return static_cast<float>(bits >> 8) * 0x1.0p-24F; }
+constexpr float uniform_float(std::uint32_t bits) noexcept {
+  return static_cast<float>(bits >> 8) * 0x1.0p-24F;
+}
 /// 53 random bits as a double in [0, 1).
 constexpr double uniform_double(std::uint32_t high, std::uint32_t low) noexcept {
   return static_cast<double>((static_cast<std::uint64_t>(high) << 21) ^ (low >> 11)) * 0x1.0p-53;
@@ -74,8 +78,8 @@ constexpr std::uint64_t uniform_below(std::uint32_t high, std::uint32_t low, std
   return static_cast<std::uint64_t>((u * n) >> 64);
 }
 
-/// Keyed pseudo-random permutation of [0, n), evaluated at one point without a table: a balanced Feistel network of
-/// six Philox rounds on the next even power of two, cycle-walked into [0, n). Same on every rank.
+/// Keyed pseudo-random permutation of [0, n), evaluated at one point without a table: a balanced Feistel
+/// network of six Philox rounds on the next even power of two, cycle-walked into [0, n). Same on every rank.
 class KeyedPermutation {
  public:
   /// `stream` separates permutations of one key (a block, an epoch).

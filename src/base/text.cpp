@@ -41,7 +41,8 @@ std::string format_bytes(double bytes) {
 
 std::string format_count(std::int64_t n) {
   std::string digits = fmt::format("{}", n < 0 ? -n : n);
-  for (auto i = static_cast<std::int64_t>(digits.size()) - 3; i > 0; i -= 3) digits.insert(static_cast<std::size_t>(i), ",");
+  for (auto i = static_cast<std::int64_t>(digits.size()) - 3; i > 0; i -= 3)
+    digits.insert(static_cast<std::size_t>(i), ",");
   return n < 0 ? "-" + digits : digits;
 }
 

@@ -15,7 +15,8 @@ std::string_view name(Phase phase) noexcept {
 PhaseScope::~PhaseScope() {
   const double duration = now_seconds() - start_;
   clock_.add(phase_, duration);
-  if (clock_.trace() != nullptr) clock_.trace()->add(label_.empty() ? name(phase_) : label_, name(phase_), start_, duration);
+  if (clock_.trace() != nullptr)
+    clock_.trace()->add(label_.empty() ? name(phase_) : label_, name(phase_), start_, duration);
 }
 
 }  // namespace opx::base

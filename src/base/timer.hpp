@@ -17,7 +17,19 @@ inline double now_seconds() noexcept {
 }
 
 /// What the time of a step is spent on; the keys of `seconds` in metrics.jsonl and the lanes of trace.json.
-enum class Phase : std::size_t { kSpmm, kGemm, kElementwise, kLoss, kOptimizer, kComm, kPack, kEvaluate, kCheckpoint, kOther, kCount };
+enum class Phase : std::size_t {
+  kSpmm,
+  kGemm,
+  kElementwise,
+  kLoss,
+  kOptimizer,
+  kComm,
+  kPack,
+  kEvaluate,
+  kCheckpoint,
+  kOther,
+  kCount
+};
 [[nodiscard]] std::string_view name(Phase phase) noexcept;
 
 class TraceWriter;
@@ -29,9 +41,14 @@ class PhaseClock {
     seconds_[static_cast<std::size_t>(phase)] += seconds;
     ++calls_[static_cast<std::size_t>(phase)];
   }
-  [[nodiscard]] double seconds(Phase phase) const noexcept { return seconds_[static_cast<std::size_t>(phase)]; }
+  [[nodiscard]] double seconds(Phase phase) const noexcept {
+    return seconds_[static_cast<std::size_t>(phase)];
+  }
   [[nodiscard]] long calls(Phase phase) const noexcept { return calls_[static_cast<std::size_t>(phase)]; }
-  void reset() noexcept { seconds_ = {}; calls_ = {}; }
+  void reset() noexcept {
+    seconds_ = {};
+    calls_ = {};
+  }
   /// Also records every scope as a trace event from now on; null stops. Not owned.
   void set_trace(TraceWriter* trace) noexcept { trace_ = trace; }
   [[nodiscard]] TraceWriter* trace() const noexcept { return trace_; }

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: 2026 The Orthoplex authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Chrome trace events ("X" phases) of one rank, kept in memory and merged into trace.json at the end of a run:
-// one process lane (pid) per rank. Open the file in chrome://tracing or Perfetto.
+// Chrome trace events ("X" phases) of one rank, kept in memory and merged into trace.json at the end of a
+// run: one process lane (pid) per rank. Open the file in chrome://tracing or Perfetto.
 #pragma once
 
 #include <string>
@@ -23,7 +23,10 @@ class TraceWriter {
   [[nodiscard]] std::string json_fragment() const;
 
  private:
-  struct Event { std::string_view name, category; double start, duration; };
+  struct Event {
+    std::string_view name, category;
+    double start, duration;
+  };
   int rank_;
   double epoch_;
   std::vector<Event> events_;

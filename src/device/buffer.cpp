@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "device/buffer.hpp"
 
-#include <sys/mman.h>
-
 #include <cstdlib>
+
+#include <sys/mman.h>
 
 #include "base/error.hpp"
 #include "base/text.hpp"

@@ -17,8 +17,10 @@ void MemoryAccount::add(std::size_t bytes) noexcept {
 }
 
 Context::Context(ContextOptions options)
-    : threads_(options.threads > 0 ? options.threads : hardware_threads()), logger_(std::move(options.logger)) {
-  OPX_REQUIRE(options.threads >= 0, InvalidArgument, "threads is {}; it takes 1 or more, or 0 for all cores", options.threads);
+    : threads_(options.threads > 0 ? options.threads : hardware_threads()),
+      logger_(std::move(options.logger)) {
+  OPX_REQUIRE(options.threads >= 0, InvalidArgument, "threads is {}; it takes 1 or more, or 0 for all cores",
+              options.threads);
 }
 
 void Context::parallel_for(Index tasks, base::FunctionRef<void(Index)> task) {

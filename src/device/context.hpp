@@ -1,9 +1,9 @@
 // SPDX-FileCopyrightText: 2026 The Orthoplex authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The handle that comes first in everything that computes: threads, logger, clock, memory account of one rank.
-// Nothing here is global; two ranks in one process have two Contexts. Today's only device is the CPU; a GPU backend
-// adds its stream and libraries here (design.md section 3).
+// The handle that comes first in everything that computes: threads, logger, clock, memory account of one
+// rank. Nothing here is global; two ranks in one process have two Contexts. Today's only device is the CPU; a
+// GPU backend adds its stream and libraries here (design.md section 3).
 #pragma once
 
 #include <atomic>
@@ -45,11 +45,13 @@ class Context {
   [[nodiscard]] base::PhaseClock& clock() noexcept { return clock_; }
   [[nodiscard]] MemoryAccount& memory() noexcept { return memory_; }
 
-  /// Calls task(i) once for each i in [0, tasks), on up to threads() threads, handed out one by one in rising order.
-  /// Blocks until all are done. An exception of a task is rethrown here (the lowest-numbered one wins). No nesting.
+  /// Calls task(i) once for each i in [0, tasks), on up to threads() threads, handed out one by one in rising
+  /// order. Blocks until all are done. An exception of a task is rethrown here (the lowest-numbered one
+  /// wins). No nesting.
   void parallel_for(Index tasks, base::FunctionRef<void(Index)> task);
-  /// Cuts [0, n) into ranges of about `grain` (boundaries depend on n and grain only, never on threads()) and calls
-  /// body(range) for each as parallel_for does. Sums made per range and added in order are deterministic.
+  /// Cuts [0, n) into ranges of about `grain` (boundaries depend on n and grain only, never on threads()) and
+  /// calls body(range) for each as parallel_for does. Sums made per range and added in order are
+  /// deterministic.
   void parallel_ranges(Index n, Index grain, base::FunctionRef<void(Range)> body);
 
  private:

@@ -37,7 +37,8 @@ struct GraphShard {
   Index block_rows = 0;    ///< n, the padded length of every block
   Range own;               ///< positions of this rank's block; own.size() <= block_rows
   bool symmetric = false;  ///< A == A^T (values and factors)
-  /// By layer mod 3; objects that are equal are shared. Null where no layer needs it (parallel::ShardOptions).
+  /// By layer mod 3; objects that are equal are shared. Null where no layer needs it
+  /// (parallel::ShardOptions).
   std::array<std::shared_ptr<const Tile>, 3> tile, transposed;
 
   [[nodiscard]] const Tile& forward(Index layer) const { return *tile[static_cast<std::size_t>(layer % 3)]; }

@@ -1,10 +1,11 @@
 // SPDX-FileCopyrightText: 2026 The Orthoplex authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The 4D grid of ranks, and the roles that its tensor axes play in each layer (design.md 4.1). Arithmetic only.
+// The 4D grid of ranks, and the roles that its tensor axes play in each layer (design.md 4.1). Arithmetic
+// only.
 //
-// Worked example, grid 2x2x2: rank = ((d * gz + z) * gx + x) * gy + y, so rank 6 is (x, y, z, d) = (1, 0, 1, 0).
-// In layer 0 (R = Z, K = X, C = Y) its tile has the rows of slab Z=1 and the columns of slab X=1.
+// Worked example, grid 2x2x2: rank = ((d * gz + z) * gx + x) * gy + y, so rank 6 is (x, y, z, d) = (1, 0, 1,
+// 0). In layer 0 (R = Z, K = X, C = Y) its tile has the rows of slab Z=1 and the columns of slab X=1.
 #pragma once
 
 #include <array>
@@ -56,17 +57,19 @@ struct Roles {
 /// Blocks of a row slab R=r in the order in which the reduce-scatter hands them out: K major, C minor.
 [[nodiscard]] std::vector<int> row_blocks(const Grid& grid, Roles roles, int r);
 
-/// Words that rank `c` receives in one aggregation of width `width`, forward (gather over R, reduce-scatter over K):
-/// n D_j ((gC - 1) + ... ) exactly, for any width, by axis. `rows` is the padded block length n.
+/// Words that rank `c` receives in one aggregation of width `width`, forward (gather over R, reduce-scatter
+/// over K): n D_j ((gC - 1) + ... ) exactly, for any width, by axis. `rows` is the padded block length n.
 struct AggregateWords {
-  Index all_to_all_c = 0;  ///< both all-to-alls
-  Index gather = 0;        ///< over R forward, over K backward
-  Index reduce_scatter = 0;///< over K forward, over R backward
+  Index all_to_all_c = 0;    ///< both all-to-alls
+  Index gather = 0;          ///< over R forward, over K backward
+  Index reduce_scatter = 0;  ///< over K forward, over R backward
   [[nodiscard]] Index total() const noexcept { return all_to_all_c + gather + reduce_scatter; }
 };
-[[nodiscard]] AggregateWords aggregate_words(const Grid& grid, Roles roles, Coord c, Index rows, Index width, bool backward);
+[[nodiscard]] AggregateWords aggregate_words(const Grid& grid, Roles roles, Coord c, Index rows, Index width,
+                                             bool backward);
 
-/// Feature columns of member `part` of `parts` on the C axis: as numpy.array_split, the first width % parts get one more.
+/// Feature columns of member `part` of `parts` on the C axis: as numpy.array_split, the first width % parts
+/// get one more.
 [[nodiscard]] Range split_columns(Index width, int parts, int part) noexcept;
 
 }  // namespace opx::layout

@@ -48,7 +48,7 @@ struct TrainResult {
   double final_loss = 0;
   std::string metric;  ///< the headline one
   Metrics last_test, last_valid;
-  int best_epoch = -1;  ///< epochs done by then; -1: never evaluated
+  int best_epoch = -1;            ///< epochs done by then; -1: never evaluated
   Metrics best_valid, best_test;  ///< at the best validation epoch
   std::filesystem::path run_dir, last_checkpoint;
   double seconds = 0;
@@ -59,9 +59,9 @@ struct TrainResult {
 };
 
 /// Collective over `world`. The grid is resolve_grid (train/grid_choice.hpp) of config.grid. Rank 0 writes
-/// the run directory; a fresh run into one that holds checkpoints is refused (InvalidArgument), so that two runs
-/// never mix. A loss that is not finite ends the run (InvalidArgument) with the checkpoints as they were. Throws
-/// base::Error kinds; after Ctrl-C writes a checkpoint and throws Interrupted.
+/// the run directory; a fresh run into one that holds checkpoints is refused (InvalidArgument), so that two
+/// runs never mix. A loss that is not finite ends the run (InvalidArgument) with the checkpoints as they
+/// were. Throws base::Error kinds; after Ctrl-C writes a checkpoint and throws Interrupted.
 TrainResult train(device::Context& context, comm::Communicator& world, const RunConfig& config,
                   const Hooks& hooks = {});
 

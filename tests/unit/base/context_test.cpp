@@ -2,10 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "device/context.hpp"
 
-#include <gtest/gtest.h>
-
 #include <stdexcept>
 #include <vector>
+
+#include <gtest/gtest.h>
 
 #include "base/error.hpp"
 #include "device/buffer.hpp"
@@ -26,7 +26,8 @@ TEST(Context, RangesDoNotDependOnThreads) {
   const auto ranges = [](int threads) {
     Context context({.threads = threads});
     std::vector<Index> ends(ceil_div(1000, 64), -1);
-    context.parallel_ranges(1000, 64, [&](Range r) { ends[static_cast<std::size_t>(r.begin * 16 / 1000)] = r.end; });
+    context.parallel_ranges(1000, 64,
+                            [&](Range r) { ends[static_cast<std::size_t>(r.begin * 16 / 1000)] = r.end; });
     return ends;
   };
   EXPECT_EQ(ranges(1), ranges(3));
