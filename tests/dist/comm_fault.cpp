@@ -29,7 +29,7 @@ void scenario(std::string_view name, comm::Communicator& world) {
   const bool bad = world.rank() == 1;
   if (name == "throw" && bad) throw base::InputError("no such file");
   if (name == "unwind" && bad) {
-    std::vector<float> v(100000, 1.0F);
+    std::vector<float> v(5000, 1.0F);  // as the others': calls that do not match are not this test's subject
     const comm::Request under_way =
         axis->iall_reduce(std::span(v), comm::ReduceOp::kSum, CommPurpose::kGradient);
     throw base::InputError("no such file");
