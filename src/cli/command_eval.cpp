@@ -19,7 +19,8 @@ namespace opx::cli {
 namespace {
 
 bool is_forward_option(const train::Option& option) {
-  return is_rank_option(option) && option.key != "dataset";
+  // A forward pass always runs in the scatter scheme, whatever scheme trained.
+  return is_rank_option(option) && option.key != "dataset" && option.key != "scheme";
 }
 
 /// What both share: the checkpoint, the dataset (by default that of the run) and the rank options.

@@ -11,6 +11,7 @@
 #include "cli/run_folder.hpp"
 #include "cli/run_report.hpp"
 #include "device/context.hpp"
+#include "layout/grid.hpp"
 #include "train/session.hpp"
 
 namespace opx::cli {
@@ -39,6 +40,7 @@ class Train : public Command {
     OPX_REQUIRE(!config.dataset.empty(), InvalidArgument, "no dataset: orthoplex train DATASET.opx");
     const int ranks = job_ranks(config, flags_.given("ranks"));
     config.ranks = ranks;
+    if (flags_.given("resume") && !flags_.given("grid")) fit_grid(config);
     const train::TrainResult result = train_all(environment, config, ranks);
     environment.out(environment.json ? train_json(result).dump(2) + '\n' : train_text(result));
   }
@@ -52,6 +54,12 @@ class Train : public Command {
   void resolve_resume(train::RunConfig& config) const {
     if (!flags_.given("resume")) return;
     if (!flags_.given("run_dir")) config.run_dir = run_folder_of(config.resume).string();
+  }
+
+  /// A run goes on with other ranks than it had: its resolved grid is no longer what was asked for.
+  static void fit_grid(train::RunConfig& config) {
+    if (config.grid != "auto" && layout::parse_grid(config.grid).ranks() != config.ranks)
+      config.grid = "auto";
   }
 
   static train::TrainResult train_all(const Environment& environment, const train::RunConfig& config,

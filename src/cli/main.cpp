@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The only place that prints, handles signals and exits.
+#include <atomic>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -15,12 +16,20 @@
 
 namespace {
 
-volatile std::sig_atomic_t stop_requested = 0;
+std::atomic<bool> stop_requested{false};
+std::atomic<bool> stop_is_asked_for{false};  // somebody is there who would act on it
+static_assert(std::atomic<bool>::is_always_lock_free);
 
-// The first signal asks for a checkpoint and an orderly end, the second ends at once.
+// While training the first signal asks for a checkpoint and an orderly end, the second ends at once.
 extern "C" void handle_signal(int signal) {
-  stop_requested = 1;
+  stop_requested = true;
   (void)std::signal(signal, SIG_DFL);
+  if (!stop_is_asked_for) (void)std::raise(signal);
+}
+
+bool poll_stop() {
+  stop_is_asked_for = true;
+  return stop_requested;
 }
 
 void write_all(std::FILE* stream, std::string_view text) {
@@ -48,7 +57,7 @@ int main(int argc, char** argv) {
   };
   terminal.err_is_terminal = isatty(STDERR_FILENO) == 1;
   terminal.columns = terminal_columns();
-  const int code = opx::cli::run_command_line(argc, argv, terminal, [] { return stop_requested != 0; });
+  const int code = opx::cli::run_command_line(argc, argv, terminal, poll_stop);
   if (code == 0 && (std::ferror(stdout) != 0 || std::fclose(stdout) != 0)) {
     write_all(stderr, "orthoplex: error: standard output cannot be written\n");
     return 4;

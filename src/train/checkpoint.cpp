@@ -39,9 +39,13 @@ std::vector<fs::path> whole_checkpoints(const fs::path& folder) {
   std::vector<fs::path> found;
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator(folder, ignored))
-    if (entry.path().filename().string().starts_with("epoch-") && fs::exists(entry.path() / kDone))
+    if (entry.path().filename().string().starts_with("epoch-") && fs::exists(entry.path() / kDone) &&
+        fs::exists(entry.path() / kModelFile))
       found.push_back(entry.path());
-  std::sort(found.begin(), found.end());
+  std::sort(found.begin(), found.end(), [](const fs::path& a, const fs::path& b) {
+    const std::string x = a.filename().string(), y = b.filename().string();
+    return x.size() != y.size() ? x.size() < y.size() : x < y;  // epoch-999999 before epoch-1000000
+  });
   return found;
 }
 
@@ -101,13 +105,20 @@ void write_sharded(io::H5File& file, RootWork& root, Trainer& trainer) {
   });
 }
 
-void remove_old(const fs::path& folder, int keep) {
-  std::vector<fs::path> whole = whole_checkpoints(folder);
-  for (std::size_t i = 0; i + static_cast<std::size_t>(std::max(keep, 1)) < whole.size(); ++i) {
-    std::error_code ignored;
-    fs::remove(whole[i] / kDone, ignored);  // first: what is half removed is not whole
-    fs::remove_all(whole[i], ignored);
-  }
+/// DONE goes first: what is half removed is not whole.
+void remove_checkpoint(const fs::path& checkpoint) {
+  std::error_code ignored;
+  fs::remove(checkpoint / kDone, ignored);
+  fs::remove_all(checkpoint, ignored);
+}
+
+/// Leaves `last` and the keep - 1 before it. Later ones are of a run that was taken up again from before
+/// them: kept, they would count as the newest.
+void remove_others(const fs::path& folder, const fs::path& last, int keep) {
+  const std::vector<fs::path> whole = whole_checkpoints(folder);
+  const auto at = std::find(whole.begin(), whole.end(), last) - whole.begin();
+  for (auto i = std::ptrdiff_t{0}; i < std::ssize(whole); ++i)
+    if (i > at || i <= at - std::max(keep, 1)) remove_checkpoint(whole[static_cast<std::size_t>(i)]);
 }
 
 /// One tensor of the checkpoint into memory; `rows` of it for a sharded one.
@@ -210,12 +221,14 @@ fs::path write_checkpoint(Trainer& trainer, const RunConfig& config, const Progr
   root.run([&] {
     file.close(true);
     sync_folder(temporary);
+    remove_checkpoint(last);
     remove_tree(last);
     rename_path(temporary, last);
     write_durable(last / kDone, "");
     sync_folder(last);
     sync_folder(folder);
-    remove_old(folder, keep);
+    sync_folder(run_dir);
+    remove_others(folder, last, keep);
   });
   root.agree();
   return last;

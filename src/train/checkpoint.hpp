@@ -42,8 +42,9 @@ struct CheckpointInfo {
 /// know).
 [[nodiscard]] CheckpointInfo read_checkpoint_info(const std::filesystem::path& checkpoint);
 
-/// Writes <run_dir>/checkpoints/epoch-NNNNNN: temporary name, sync, rename, DONE; then removes all but the
-/// newest `keep`. Collective over the tensor ranks; rank 0 writes, learned features come to it in pieces; a
+/// Writes <run_dir>/checkpoints/epoch-NNNNNN: temporary name, sync, rename, DONE; then removes all but this
+/// one and the keep - 1 before it (later ones are of a run that was taken up again from an earlier one).
+/// Collective over the tensor ranks; rank 0 writes, learned features come to it in pieces; a
 /// failure ends all ranks with ResourceError and leaves earlier checkpoints as they were. Returns the folder.
 std::filesystem::path write_checkpoint(Trainer& trainer, const RunConfig& config, const Progress& progress,
                                        const std::filesystem::path& run_dir, int keep);

@@ -78,4 +78,11 @@ void write_durable(const fs::path& file, std::string_view text) {
   out.sync();
 }
 
+void replace_file(const fs::path& file, std::string_view text) {
+  const fs::path temporary = fs::path(file) += ".tmp";
+  write_durable(temporary, text);
+  rename_path(temporary, file);
+  sync_folder(file.has_parent_path() ? file.parent_path() : fs::path("."));
+}
+
 }  // namespace opx::train

@@ -17,5 +17,7 @@ void rename_path(const std::filesystem::path& from, const std::filesystem::path&
 void sync_folder(const std::filesystem::path& folder);
 /// Replaces the file by `text`, synced.
 void write_durable(const std::filesystem::path& file, std::string_view text);
+/// The same by way of a temporary name: after a kill at any point the file is the old one or the new one.
+void replace_file(const std::filesystem::path& file, std::string_view text);
 
 }  // namespace opx::train

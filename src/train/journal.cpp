@@ -65,9 +65,9 @@ std::string to_json(const EpochReport& r) {
 
 Journal::Journal(fs::path folder, const RunConfig& config, int epochs_done) : folder_(std::move(folder)) {
   make_folders(folder_);
-  write_durable(folder_ / "config.toml", to_toml(config));
+  replace_file(folder_ / "config.toml", to_toml(config));
   const fs::path file = folder_ / "metrics.jsonl";
-  write_durable(file, epochs_done > 0 ? kept_lines(file, epochs_done) : std::string());
+  replace_file(file, epochs_done > 0 ? kept_lines(file, epochs_done) : std::string());
   metrics_.open(file, std::ios::app);
   OPX_REQUIRE(metrics_.good(), ResourceError, "cannot write {}", file.string());
 }

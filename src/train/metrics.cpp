@@ -121,6 +121,11 @@ SplitMetrics multi_class(device::Context& context, comm::Communicator& group, co
   return out;
 }
 
+/// A NaN (of a run that diverges) would break the order that sorting needs: it counts as the least.
+float ordered(float score) noexcept {
+  return std::isnan(score) ? -std::numeric_limits<float>::infinity() : score;
+}
+
 /// Marks the `k` largest of the labelled logits (the lower column on ties).
 void mark_largest(const float* logits, const float* targets, std::size_t classes,
                   std::vector<std::size_t>& order, std::vector<std::uint8_t>& marked) {
@@ -131,9 +136,11 @@ void mark_largest(const float* logits, const float* targets, std::size_t classes
       order.push_back(c);
       k += targets[c] > 0.5F ? 1 : 0;
     }
-  std::partial_sort(
-      order.begin(), order.begin() + static_cast<std::ptrdiff_t>(k), order.end(),
-      [&](std::size_t a, std::size_t b) { return logits[a] != logits[b] ? logits[a] > logits[b] : a < b; });
+  std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(k), order.end(),
+                    [&](std::size_t a, std::size_t b) {
+                      const float x = ordered(logits[a]), y = ordered(logits[b]);
+                      return x != y ? x > y : a < b;
+                    });
   marked.assign(classes, 0);
   for (std::size_t i = 0; i < k; ++i) marked[order[i]] = 1;
 }
@@ -226,6 +233,7 @@ double mean_roc_auc(comm::Communicator& group, const Truth& truth, MatrixView<co
 }  // namespace
 
 double roc_auc(std::vector<ScoredLabel> pairs) {
+  for (ScoredLabel& p : pairs) p.score = ordered(p.score);
   std::sort(pairs.begin(), pairs.end(),
             [](const ScoredLabel& a, const ScoredLabel& b) { return a.score < b.score; });
   double positives = 0, rank_sum = 0;
@@ -234,7 +242,6 @@ double roc_auc(std::vector<ScoredLabel> pairs) {
     double here = 0;
     for (; j < pairs.size() && pairs[j].score == pairs[i].score; ++j)
       here += pairs[j].positive > 0.5F ? 1 : 0;
-    if (j == i) j = i + 1;                                    // a NaN equals nothing
     rank_sum += here * (static_cast<double>(i + j + 1) / 2);  // mid-rank, from 1
     positives += here;
     i = j;

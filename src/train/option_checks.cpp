@@ -3,6 +3,7 @@
 #include "train/option_checks.hpp"
 
 #include <algorithm>
+#include <limits>
 
 #include <fmt/format.h>
 
@@ -36,7 +37,11 @@ void check_value(const Option& option, const RunConfig& config, std::string_view
     void operator()(const std::string* v) const { check_choice(option, *v, what); }
     void operator()(const bool*) const {}
     void operator()(const int* v) const { check_range(option, *v, what); }
-    void operator()(const std::uint64_t*) const {}
+    void operator()(const std::uint64_t* v) const {
+      constexpr auto kMost = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
+      OPX_REQUIRE(*v <= kMost, InvalidArgument, "{} is {}; it takes a number up to {}, as TOML does", what,
+                  *v, kMost);
+    }
     void operator()(const double* v) const { check_range(option, *v, what); }
     void operator()(const std::vector<int>* v) const {
       OPX_REQUIRE(!v->empty(), InvalidArgument, "{} is empty; it takes {}", what, type_name(option));
@@ -59,6 +64,20 @@ void validate_model(const ModelConfig& model) {
               "model.input_dropout is {}", model.input_dropout);
 }
 
+/// What would have no effect is refused, where it was asked for.
+void validate_effect(const RunConfig& config) {
+  OPX_REQUIRE(config.patience == 0 || config.eval_every > 0, InvalidArgument,
+              "patience {} counts evaluations, but eval_every 0 evaluates at the end only", config.patience);
+  OPX_REQUIRE(config.optimizer.momentum == 0 || config.optimizer.kind == "sgd", InvalidArgument,
+              "momentum {} is for optimizer sgd; {} has beta1 and beta2", config.optimizer.momentum,
+              config.optimizer.kind);
+  OPX_REQUIRE(config.panels == 0 || config.scheme == "scatter", InvalidArgument,
+              "panels {} are for scheme 'scatter'; scheme '{}' has none", config.panels, config.scheme);
+  OPX_REQUIRE(config.model.features == "given" || config.model.feature_norm == "none", InvalidArgument,
+              "model.feature_norm '{}' is for given features, not for learned ones",
+              config.model.feature_norm);
+}
+
 void validate_backend(const RunConfig& config) {
   OPX_REQUIRE(config.device != "cuda", NotCompiled,
               "device 'cuda': this build has no GPU backend; --device takes auto or cpu");
@@ -79,6 +98,7 @@ void resolve(RunConfig& config) {
 void validate(const RunConfig& config) {
   for (const Option& option : options()) detail::check_value(option, config, option.key);
   validate_model(config.model);
+  validate_effect(config);
   validate_backend(config);
 }
 

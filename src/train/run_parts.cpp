@@ -13,6 +13,7 @@ RunParts open_run(device::Context& context, comm::Communicator& world, RunConfig
   layout::Grid grid;
   comm::agree(world, [&] {
     resolve(config);
+    validate(config);
     parts.store = graph::Store::open(config.dataset);
     const graph::StoreInfo& info = parts.store->info();
     const Index features = config.model.features == "learned" ? config.model.feature_dim : info.feature_dim;

@@ -40,7 +40,10 @@ class Session {
         estimate_memory(trainer().store().info(), trainer().grid().grid(), config_, trainer().spec());
     modelled_memory_ = estimate.total();
     log_start(estimate);
-    if (!resume_from_.empty()) load_checkpoint(trainer(), resume_from_, true);
+    OPX_REQUIRE(config_.patience == 0 || trainer().store().info().valid > 0, InvalidArgument,
+                "patience {} needs validation vertices; dataset '{}' has none", config_.patience,
+                trainer().store().info().name);
+    if (!resume_from_.empty()) take_up();
     open_journal();
     start_trace();
   }
@@ -71,11 +74,28 @@ class Session {
     CheckpointInfo info;
     comm::agree(world_, [&] { info = read_checkpoint_info(config_.resume); });
     resume_from_ = info.folder;
+    resumed_metric_ = info.config.metric;
     progress_ = info.progress;
     OPX_REQUIRE(info.config.seed == config_.seed, InvalidArgument,
                 "checkpoint {} was made with seed {}, this run has {}: it would not be the same run",
                 info.folder.string(), info.config.seed, config_.seed);
     if (config_.run_dir.empty()) config_.run_dir = info.folder.parent_path().parent_path().string();
+  }
+
+  void take_up() {
+    const std::string before = resolve_metric(resumed_metric_, trainer().store().info());
+    OPX_REQUIRE(before == trainer().metric(), InvalidArgument,
+                "checkpoint {} chose its best epoch by {}, this run would by {}: the two do not compare",
+                resume_from_.string(), before, trainer().metric());
+    load_checkpoint(trainer(), resume_from_, true);
+  }
+
+  /// The run directory holds no checkpoints, or those of the run that goes on.
+  [[nodiscard]] bool is_own_run_dir() const {
+    if (!has_checkpoints(run_dir_)) return true;
+    std::error_code ignored;
+    return !resume_from_.empty() &&
+           fs::equivalent(resume_from_.parent_path(), run_dir_ / "checkpoints", ignored);
   }
 
   void log_start(const MemoryEstimate& estimate) {
@@ -101,7 +121,7 @@ class Session {
     comm::agree(world_, [&] {
       if (world_.rank() != 0) return;
       OPX_REQUIRE(
-          !resume_from_.empty() || !has_checkpoints(run_dir_), InvalidArgument,
+          is_own_run_dir(), InvalidArgument,
           "{} holds the checkpoints of another run; go on with --resume {}, or take another --run-dir",
           run_dir_.string(), run_dir_.string());
       journal_ = std::make_unique<Journal>(run_dir_, config_, progress_.epochs_done);
@@ -220,6 +240,7 @@ class Session {
   Progress progress_;
   RunParts parts_;
   fs::path resume_from_, run_dir_, last_checkpoint_;
+  std::string resumed_metric_;
   std::unique_ptr<Journal> journal_;
   std::unique_ptr<base::TraceWriter> trace_;
   std::vector<double> epoch_seconds_;

@@ -45,7 +45,9 @@ void Trainer::check(const graph::StoreInfo& info) const {
 }
 
 void Trainer::load(bool for_training) {
-  shard_ = parallel::load_shard(context_, grid_, store_, shard_options(config_, for_training));
+  parallel::ShardOptions options = shard_options(config_, for_training);
+  if (config_.scheme == "allreduce") options.layers = 0;  // that scheme cuts tiles of its own
+  shard_ = parallel::load_shard(context_, grid_, store_, options);
   data_ = parallel::load_vertices(context_, grid_, store_, shard_);
   tensor::Matrix<float> features = std::move(data_.features);
   if (spec_.learned_features) {

@@ -58,5 +58,19 @@ class Resume(support.Case):
         self.check_resumed(whole, "stopped")
 
 
+    def test_other_ranks(self):
+        self.whole_run()
+        resumed = self.good("--json", "-q", "train", "--resume", "whole", "--ranks", 1, "--epochs", 62).json()
+        self.assertEqual(resumed["epochs_done"], 62)
+        self.assertIn('grid = "1x1x1"', (self.folder / "whole/config.toml").read_text())
+
+    def test_interrupt_ends_other_commands(self):
+        process = support.start("generate", "rmat", "-o", "large.opx", "--scale", 24, cwd=self.folder)
+        self.addCleanup(support.end, process)
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(process.wait(timeout=20), -signal.SIGINT)
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -25,6 +25,15 @@ TEST(RocAuc, ByHandWithTies) {
   EXPECT_TRUE(std::isnan(roc_auc({})));
 }
 
+TEST(RocAuc, NanCountsAsTheLeastScore) {
+  std::vector<ScoredLabel> pairs;
+  for (int i = 0; i < 100; ++i)
+    pairs.push_back({i % 3 == 0 ? kNan : static_cast<float>(i), i % 3 == 0 ? 1.0F : 0.0F});
+  EXPECT_DOUBLE_EQ(roc_auc(pairs), 0) << "every positive is below every negative";
+  for (ScoredLabel& p : pairs) p.score = kNan;
+  EXPECT_DOUBLE_EQ(roc_auc(pairs), 0.5) << "all are tied";
+}
+
 TEST(RocAuc, EqualsTheCountOfPairs) {
   std::vector<ScoredLabel> pairs;
   for (std::uint32_t i = 0; i < 300; ++i) {

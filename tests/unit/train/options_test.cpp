@@ -120,6 +120,26 @@ TEST(Options, CombinationsAreChecked) {
   EXPECT_THROW(validate(config), base::NotCompiled);
 }
 
+TEST(Options, WhatWouldHaveNoEffectIsRefused) {
+  const auto refused = [](auto&& change, const char* text) {
+    RunConfig config;
+    change(config);
+    EXPECT_THAT([&] { validate(config); }, ThrowsMessage<base::InvalidArgument>(HasSubstr(text)));
+  };
+  refused([](RunConfig& c) { c.patience = 3, c.eval_every = 0; }, "patience 3");
+  refused([](RunConfig& c) { c.optimizer.momentum = 0.9; }, "momentum 0.9 is for optimizer sgd");
+  refused([](RunConfig& c) { c.scheme = "allreduce", c.panels = 2; }, "panels 2");
+  refused([](RunConfig& c) { c.model.features = "learned", c.model.feature_norm = "row"; }, "feature_norm");
+  refused([](RunConfig& c) { c.seed = std::uint64_t{1} << 63; }, "seed is 9223372036854775808");
+  RunConfig config;
+  config.seed = (std::uint64_t{1} << 63) - 1;
+  config.optimizer.kind = "sgd", config.optimizer.momentum = 0.9;
+  EXPECT_NO_THROW(validate(config));
+  RunConfig back;
+  read_toml_text(back, to_toml(config), "run.toml");
+  EXPECT_EQ(back.seed, config.seed);
+}
+
 TEST(Options, NormalisationFollowsTheModel) {
   RunConfig config;
   config.model.normalisation = "auto";
