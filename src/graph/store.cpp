@@ -416,19 +416,30 @@ void StoreFile::read_targets(Range rows, tensor::MatrixView<float> out) const {
 
 std::optional<std::vector<std::string>> StoreFile::read_names(std::span<const Index> original) const {
   if (!file_.has(format::kNameOffsets)) return std::nullopt;
-  const auto offsets = file_.read_array<std::uint64_t>(format::kNameOffsets);
-  const auto bytes = file_.read_array<std::uint8_t>(format::kNameBytes);
-  if (static_cast<Index>(offsets.size()) != info_.vertices + 1 || offsets.back() != bytes.size() ||
-      !std::is_sorted(offsets.begin(), offsets.end()))
-    damaged(format::kNameOffsets, "does not fit the names");
   std::vector<std::string> names;
+  if (original.empty()) return names;
+  const auto [least, most] = std::minmax_element(original.begin(), original.end());
+  OPX_REQUIRE(*least >= 0 && *most < info_.vertices, InvalidArgument, "{}: original ids {} to {} of {}",
+              path_.string(), *least, *most, info_.vertices);
+  const io::H5Dataset all_offsets = file_.dataset(format::kNameOffsets),
+                      all_bytes = file_.dataset(format::kNameBytes);
+  const auto fits = [&](bool good) {
+    if (!good) damaged(format::kNameOffsets, "does not fit the names");
+  };
+  fits(all_offsets.rows() == info_.vertices + 1);
+  std::vector<std::uint64_t> offsets(static_cast<std::size_t>(*most - *least) + 2);
+  all_offsets.read(*least, std::span(offsets));
+  fits(std::is_sorted(offsets.begin(), offsets.end()) &&
+       offsets.back() <= static_cast<std::uint64_t>(all_bytes.rows()));
+  std::vector<std::uint8_t> bytes(static_cast<std::size_t>(offsets.back() - offsets.front()));
+  if (!bytes.empty()) all_bytes.read(static_cast<Index>(offsets.front()), std::span(bytes));
   names.reserve(original.size());
   for (const Index i : original) {
-    OPX_REQUIRE(i >= 0 && i < info_.vertices, InvalidArgument, "{}: original id {} of {}", path_.string(), i,
-                info_.vertices);
-    const auto begin = bytes.begin() + static_cast<std::ptrdiff_t>(offsets[static_cast<std::size_t>(i)]);
-    names.emplace_back(begin,
-                       bytes.begin() + static_cast<std::ptrdiff_t>(offsets[static_cast<std::size_t>(i) + 1]));
+    const auto at = static_cast<std::size_t>(i - *least);
+    const auto place = [&](std::size_t k) {
+      return bytes.begin() + static_cast<std::ptrdiff_t>(offsets[k] - offsets.front());
+    };
+    names.emplace_back(place(at), place(at + 1));
   }
   return names;
 }

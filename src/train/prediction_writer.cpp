@@ -38,8 +38,9 @@ class H5Writer final : public PredictionWriter {
     ids_ = file_.create_dataset("original_id", io::H5Type::kInt64, {shape.vertices});
     file_.set_attribute("format", "orthoplex-prediction");
   }
-  void write(Index first, std::span<const float> rows, std::span<const std::string>) override {
+  void write(Index first, std::span<const float> rows, std::span<const std::string> names) override {
     if (rows.empty()) return;
+    if (!names.empty()) write_names(first, names);
     if (shape_.integers)
       values_.write(first, std::span<const std::int32_t>(integers(rows)));
     else
@@ -54,10 +55,30 @@ class H5Writer final : public PredictionWriter {
   }
 
  private:
+  /// Bytes one after the other and where each name ends, as in the store.
+  void write_names(Index first, std::span<const std::string> names) {
+    constexpr Index kChunk = Index{1} << 16;
+    if (name_ends_.shape().empty()) {
+      name_ends_ = file_.create_dataset("name_ends", io::H5Type::kInt64, {shape_.vertices});
+      name_bytes_ = file_.create_dataset("name_bytes", io::H5Type::kUint8, {0}, {.chunk_rows = kChunk});
+    }
+    std::vector<Index> ends;
+    std::vector<std::uint8_t> bytes;
+    const Index before = name_bytes_.rows();
+    for (const std::string& name : names) {
+      bytes.insert(bytes.end(), name.begin(), name.end());
+      ends.push_back(before + static_cast<Index>(bytes.size()));
+    }
+    name_ends_.write(first, std::span<const Index>(ends));
+    if (bytes.empty()) return;
+    name_bytes_.resize(before + static_cast<Index>(bytes.size()));
+    name_bytes_.write(before, std::span<const std::uint8_t>(bytes));
+  }
+
   fs::path output_;
   PredictionShape shape_;
   io::H5File file_;
-  io::H5Dataset values_, ids_;
+  io::H5Dataset values_, ids_, name_ends_, name_bytes_;
 };
 
 /// What npy and csv share: a stream that is checked and renamed.

@@ -3,8 +3,9 @@
 //
 // Files of predictions: one row per vertex in order of original ids, written front to back by rank 0.
 //
-//   .h5    dataset "prediction" (N or N x columns) and "original_id" (N); names of vertices are in csv only
-//   .npy   NumPy, little endian, C order, int32 or float32
+//   .h5    datasets "prediction" (N or N x columns) and "original_id" (N); where the input named its vertices
+//          also "name_bytes" (the names one after the other) and "name_ends" (N: where each one ends)
+//   .npy   NumPy, little endian, C order, int32 or float32; row i is vertex i, names are not in it
 //   .csv   header, then vertex (id or name) and the columns
 #pragma once
 

@@ -70,6 +70,19 @@ TEST_F(PredictionFiles, Hdf5HasIdsBesideValues) {
   EXPECT_EQ(file.read_array<Index>("original_id"), (std::vector<Index>{0, 1, 2}));
 }
 
+TEST_F(PredictionFiles, Hdf5HoldsTheNamesOfVertices) {
+  const auto writer = make_prediction_writer(
+      folder_ / "n.h5", {.vertices = 4, .integers = true, .vector = true, .column_name = "class"});
+  writer->write(0, std::vector<float>{1, 0, 3}, std::vector<std::string>{"1017", "", "carol"});
+  writer->write(3, std::vector<float>{2}, std::vector<std::string>{"d"});
+  writer->finish();
+  const io::H5File file = io::H5File::open(folder_ / "n.h5");
+  const auto bytes = file.read_array<std::uint8_t>("name_bytes");
+  EXPECT_EQ(std::string(bytes.begin(), bytes.end()), "1017carold");
+  EXPECT_EQ(file.read_array<Index>("name_ends"), (std::vector<Index>{4, 4, 9, 10}));
+  EXPECT_EQ(file.read_array<std::int32_t>("prediction"), (std::vector<std::int32_t>{1, 0, 3, 2}));
+}
+
 TEST_F(PredictionFiles, WrongNamesAndFolders) {
   EXPECT_THROW(check_prediction_output("p.txt"), base::InvalidArgument);
   EXPECT_THROW((void)make_prediction_writer("/proc/nowhere/p.csv", {.vertices = 1}), base::ResourceError);
