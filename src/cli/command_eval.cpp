@@ -9,9 +9,9 @@
 #include "cli/command.hpp"
 #include "cli/job.hpp"
 #include "cli/run_flags.hpp"
-#include "cli/run_folder.hpp"
 #include "cli/run_report.hpp"
 #include "device/context.hpp"
+#include "train/checkpoint.hpp"
 #include "train/session.hpp"
 
 namespace opx::cli {
@@ -30,7 +30,8 @@ class ForwardCommand : public Command {
 
  protected:
   [[nodiscard]] train::RunConfig configuration() const {
-    train::RunConfig config = flags_.read(run_folder_of(checkpoint_) / "config.toml");
+    // A checkpoint knows its configuration: it may have been moved out of its run directory.
+    train::RunConfig config = flags_.read_over(train::read_checkpoint_info(checkpoint_).config);
     if (!dataset_.empty()) config.dataset = dataset_;
     if (!flags_.given("ranks")) config.ranks = 1;
     if (!flags_.given("grid")) config.grid = "auto";

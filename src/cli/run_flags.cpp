@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -55,6 +56,10 @@ RunFlags::RunFlags(CLI::App& app, bool (*wanted)(const train::Option&)) {
 train::RunConfig RunFlags::read(const std::filesystem::path& base_file) const {
   train::RunConfig config;
   if (!base_file.empty()) train::read_toml(config, base_file);
+  return read_over(std::move(config));
+}
+
+train::RunConfig RunFlags::read_over(train::RunConfig config) const {
   if (!config_file_.empty()) train::read_toml(config, config_file_);
   for (const Slot& slot : slots_) {
     if (slot.flag->count() > 0) train::set_from_text(config, *slot.option, slot.text);

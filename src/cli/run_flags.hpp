@@ -26,6 +26,8 @@ class RunFlags {
 
   /// Defaults, overridden by `base_file` (empty: none), by --config, by flags. Not yet validated.
   [[nodiscard]] train::RunConfig read(const std::filesystem::path& base_file = {}) const;
+  /// The same over a configuration that is known already.
+  [[nodiscard]] train::RunConfig read_over(train::RunConfig config) const;
   /// True where the flag was given on the command line.
   [[nodiscard]] bool given(std::string_view key) const;
   [[nodiscard]] const std::string& text(std::string_view key) const;

@@ -201,7 +201,7 @@ TEST(Session, ResumeFromAnEarlierCheckpointOfTheSameRun) {
 }
 
 TEST(Session, ACheckpointIsWholeWithItsModelAndDoneOnly) {
-  const Place place("whole");
+  const Place place("whole-" + std::to_string(::getpid()));
   fs::remove_all(place / "");
   for (const char* name : {"epoch-999999", "epoch-1000000", "epoch-1000001", "epoch-1000002"}) {
     const fs::path folder = place / "checkpoints" / name;

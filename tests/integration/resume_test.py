@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Resume: after kill -9 in mid-epoch and after Ctrl-C, the run ends bit-identical to one that was not stopped."""
 import json
+import shutil
 import signal
 import time
 import unittest
@@ -63,6 +64,14 @@ class Resume(support.Case):
         resumed = self.good("--json", "-q", "train", "--resume", "whole", "--ranks", 1, "--epochs", 62).json()
         self.assertEqual(resumed["epochs_done"], 62)
         self.assertIn('grid = "1x1x1"', (self.folder / "whole/config.toml").read_text())
+
+    def test_checkpoint_outside_its_run(self):
+        self.whole_run()
+        shutil.move(self.folder / "whole/checkpoints/epoch-000060", self.folder / "kept")
+        moved = self.good("--json", "-q", "eval", "kept", "--ranks", 2).json()
+        shutil.move(self.folder / "kept", self.folder / "whole/checkpoints/epoch-000060")
+        self.assertEqual(moved, self.good("--json", "-q", "eval", "whole", "--ranks", 2).json())
+        self.fails(2, "unknown option '--scheme'", "eval", "whole", "--scheme", "allreduce")
 
     def test_interrupt_ends_other_commands(self):
         process = support.start("generate", "rmat", "-o", "large.opx", "--scale", 24, cwd=self.folder)
