@@ -28,13 +28,15 @@ void number(CLI::App& app, const std::string& flag, T& slot, const std::string& 
 /// One kind of graph: its own flags, then those of preparing it.
 class Kind {
  public:
-  explicit Kind(CLI::App& sub) : sub_(sub), flags_(sub) {}
+  explicit Kind(CLI::App& sub) : sub_(sub), flags_(sub, sub.get_name() + ".opx") {}
   Kind(const Kind&) = delete;
   Kind& operator=(const Kind&) = delete;
   virtual ~Kind() = default;
   [[nodiscard]] bool chosen() const { return sub_.parsed(); }
   void run(const Environment& environment) const {
-    device::Context context;
+    device::ContextOptions threads;
+    threads.threads = flags_.threads();
+    device::Context context(std::move(threads));
     flags_.run(environment, make(context), flags_.output(sub_.get_name()));
   }
 

@@ -26,13 +26,18 @@ class Prepare : public Command {
     open_.memory = flags_.memory();
     const std::filesystem::path input(input_);
     const std::filesystem::path output = flags_.output(input);
+    device::ContextOptions threads;
+    threads.threads = flags_.threads();
+    device::Context parsing(std::move(threads));
+    open_.context = &parsing;
+    open_.temporary_folder = flags_.temporary_folder(output);
     graph::RawDataset dataset = graph::open_dataset(input, open_);
     environment.note(fmt::format("{}: layout {}", input_, dataset.layout));
     flags_.run(environment, std::move(dataset), output);
   }
 
  private:
-  Prepare(CLI::App& sub, int) : flags_(sub) {
+  Prepare(CLI::App& sub, int) : flags_(sub, "the input's name with .opx") {
     sub.footer(std::string(kFooter));
     sub.add_option("input", input_, "Folder, zip or file of the dataset")->required();
     const std::string group = "Input";
@@ -57,6 +62,9 @@ class Prepare : public Command {
         ->group(group)
         ->type_name("NAME");
     sub.add_flag("--directed", open_.directed, "An edge list's edges have a direction")->group(group);
+    sub.add_flag("--keyed", open_.keyed,
+                 "Labels and splits name vertices by the ids of the edge list: rows are id,label and id")
+        ->group(group);
     sub.add_option("--vertices", open_.vertices, "Number of vertices [from the input]")
         ->group(group)
         ->type_name("INT");

@@ -77,7 +77,7 @@ class Train : public Command {
       if (first) {
         hooks.on_epoch = [&](const train::EpochReport& report) {
           const double fraction = report.epochs > 0 ? static_cast<double>(report.epoch) / report.epochs : 1.0;
-          progress.update(fraction, epoch_line(report, config.metric), report.epoch == report.epochs);
+          progress.update(fraction, epoch_line(report), report.epoch == report.epochs);
         };
       }
       train::TrainResult own = train::train(context, world, config, hooks);

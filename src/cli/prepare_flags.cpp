@@ -58,8 +58,9 @@ nlohmann::ordered_json report_json(const graph::PrepareReport& r, const std::fil
 
 }  // namespace
 
-PrepareFlags::PrepareFlags(CLI::App& app) {
-  app.add_option("-o,--output", output_, "Store to write [the input's name with .opx]")->type_name("FILE");
+PrepareFlags::PrepareFlags(CLI::App& app, const std::string& default_output) {
+  app.add_option("-o,--output", output_, fmt::format("Store to write [{}]", default_output))
+      ->type_name("FILE");
   const auto text = [&](const std::string& flag, std::string& slot, const std::string& help,
                         const std::string& type, const std::string& group) {
     app.add_option(flag, slot, slot.empty() ? help : fmt::format("{} [{}]", help, slot))
@@ -95,6 +96,11 @@ std::filesystem::path PrepareFlags::output(const std::filesystem::path& input) c
   std::filesystem::path name = input.filename().empty() ? input.parent_path().filename() : input.filename();
   while (name.has_extension() && !std::filesystem::is_directory(input)) name = name.stem();
   return name.string() + ".opx";
+}
+
+std::filesystem::path PrepareFlags::temporary_folder(const std::filesystem::path& output) const {
+  if (!temporary_.empty()) return temporary_;
+  return output.has_parent_path() ? output.parent_path() : std::filesystem::path(".");
 }
 
 graph::PrepareOptions PrepareFlags::options() const {

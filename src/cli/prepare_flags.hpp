@@ -15,16 +15,19 @@ namespace opx::cli {
 
 class PrepareFlags {
  public:
-  explicit PrepareFlags(CLI::App& app);
+  /// `default_output` says in the help what -o is where it is not given.
+  PrepareFlags(CLI::App& app, const std::string& default_output);
 
   [[nodiscard]] std::int64_t memory() const;
+  /// --threads; 0: all cores.
+  [[nodiscard]] int threads() const noexcept { return threads_; }
+  /// --temporary, or the output's folder.
+  [[nodiscard]] std::filesystem::path temporary_folder(const std::filesystem::path& output) const;
   /// -o, or the input's name with .opx in the current folder.
   [[nodiscard]] std::filesystem::path output(const std::filesystem::path& input) const;
   /// Prepares with a progress bar and reports.
   void run(const Environment& environment, graph::RawDataset&& dataset,
            const std::filesystem::path& output) const;
-  /// Seed of deal and order (--placement-seed).
-  void set_output(std::string output) { output_ = std::move(output); }
 
  private:
   [[nodiscard]] graph::PrepareOptions options() const;

@@ -24,9 +24,9 @@ std::string all_metrics_text(const train::Metrics& metrics) {
   return text;
 }
 
-std::string epoch_line(const train::EpochReport& report, const std::string& metric) {
+std::string epoch_line(const train::EpochReport& report) {
   std::string line = fmt::format("epoch {}/{} loss {:.4f}", report.epoch, report.epochs, report.loss);
-  if (report.evaluated && !report.valid.empty()) line += " valid " + metric_text(report.valid, metric);
+  if (report.evaluated && !report.valid.empty()) line += " valid " + metric_text(report.valid, report.metric);
   return line;
 }
 

@@ -13,7 +13,7 @@
 namespace opx::cli {
 
 /// "epoch 12/200 loss 0.5321 valid accuracy 0.7810".
-[[nodiscard]] std::string epoch_line(const train::EpochReport& report, const std::string& metric);
+[[nodiscard]] std::string epoch_line(const train::EpochReport& report);
 /// The headline value of a metric set: `metric` where it is there, else the first one; "accuracy 0.7810".
 [[nodiscard]] std::string metric_text(const train::Metrics& metrics, const std::string& metric);
 [[nodiscard]] std::string all_metrics_text(const train::Metrics& metrics);

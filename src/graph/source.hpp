@@ -93,6 +93,9 @@ struct OpenOptions {
       test;                ///< extra files for bare edge lists (npy, csv, .gz)
   std::string split_name;  ///< folder below split/ where there are several; index of a mask column for npz
   bool directed = false;   ///< for edge lists
+  /// Labels and splits beside an edge list name vertices by the ids (numbers or words) that the list has: a
+  /// row of labels begins with one. Vertices that the list lacks are left out with a warning.
+  bool keyed = false;
   std::int64_t memory = std::int64_t{2} << 30;
   Index vertices = 0;  ///< 0: from the input
   device::Context* context =

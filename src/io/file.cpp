@@ -45,6 +45,10 @@ std::shared_ptr<const File> File::open(const std::filesystem::path& path) {
   return std::shared_ptr<const File>(new File(descriptor, status.st_size, path.string()));
 }
 
+std::shared_ptr<const File> File::adopt(int descriptor, std::int64_t size, std::string name) {
+  return std::shared_ptr<const File>(new File(descriptor, size, std::move(name)));
+}
+
 File::~File() { ::close(descriptor_); }
 
 std::size_t File::read_at(std::int64_t offset, std::span<char> out) const {
@@ -109,6 +113,11 @@ void TemporaryFile::append(std::span<const char> bytes) {
     size_ += n;
     bytes = bytes.subspan(static_cast<std::size_t>(n));
   }
+}
+
+FileRange TemporaryFile::release(std::string name) {
+  auto file = File::adopt(std::exchange(descriptor_, -1), size_, name);
+  return {std::move(file), 0, size_, std::move(name)};
 }
 
 void TemporaryFile::read_at(std::int64_t offset, std::span<char> out) const {

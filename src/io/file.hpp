@@ -19,6 +19,8 @@ class File {
  public:
   /// Throws InputError where the file is missing, is no regular file or may not be read.
   [[nodiscard]] static std::shared_ptr<const File> open(const std::filesystem::path& path);
+  /// Takes an open descriptor of a file of `size` bytes.
+  [[nodiscard]] static std::shared_ptr<const File> adopt(int descriptor, std::int64_t size, std::string name);
   File(const File&) = delete;
   File& operator=(const File&) = delete;
   ~File();
@@ -82,6 +84,9 @@ class TemporaryFile {
   /// Reads exactly out.size() bytes at `offset`.
   void read_at(std::int64_t offset, std::span<char> out) const;
   [[nodiscard]] std::int64_t size() const noexcept { return size_; }
+  /// What was written, as a file for reading that vanishes with its last user; nothing may be appended any
+  /// more.
+  [[nodiscard]] FileRange release(std::string name);
 
  private:
   std::string folder_;

@@ -3,7 +3,9 @@
 #include "io/tree.hpp"
 
 #include <algorithm>
+#include <cstdint>
 #include <set>
+#include <span>
 #include <utility>
 
 #include "base/error.hpp"
@@ -13,6 +15,7 @@ namespace opx::io {
 namespace {
 
 namespace fs = std::filesystem;
+constexpr std::uint16_t kStoredMember = 0;
 
 class FolderTree final : public FileTree {
  public:
@@ -30,10 +33,10 @@ class FolderTree final : public FileTree {
     return names;
   }
   std::unique_ptr<InputStream> open_raw(const std::string& path) const override {
-    return std::make_unique<RangeStream>(range(path));
+    return std::make_unique<RangeStream>(whole(path));
   }
-  FileRange range(const std::string& path) const override { return FileRange::whole(root_ / path); }
-  std::int64_t bytes(const std::string& path) const override { return range(path).length; }
+  FileRange range(const std::string& path, const fs::path&) const override { return whole(path); }
+  std::int64_t bytes(const std::string& path) const override { return whole(path).length; }
   std::string describe(const std::string& path) const override { return (root_ / path).string(); }
   std::string name() const override {
     const auto normal = fs::absolute(root_).lexically_normal();
@@ -41,8 +44,20 @@ class FolderTree final : public FileTree {
   }
 
  private:
+  FileRange whole(const std::string& path) const { return FileRange::whole(root_ / path); }
   fs::path root_;
 };
+
+FileRange unpack(InputStream& stream, const fs::path& folder) {
+  constexpr std::size_t kPiece = std::size_t{1} << 20;
+  TemporaryFile file(folder.empty() ? fs::temp_directory_path() : folder);
+  std::vector<char> piece(kPiece);
+  for (std::size_t n = kPiece; n == kPiece;) {
+    n = stream.read(piece);
+    file.append(std::span(piece).first(n));
+  }
+  return file.release(stream.name());
+}
 
 class ZipTree final : public FileTree {
  public:
@@ -69,7 +84,11 @@ class ZipTree final : public FileTree {
   std::unique_ptr<InputStream> open_raw(const std::string& path) const override {
     return archive_.open(member(path));
   }
-  FileRange range(const std::string& path) const override { return archive_.stored_range(member(path)); }
+  FileRange range(const std::string& path, const fs::path& temporary_folder) const override {
+    const ZipMember& found = member(path);
+    if (found.method == kStoredMember) return archive_.stored_range(found);
+    return unpack(*archive_.open(found), temporary_folder);
+  }
   std::int64_t bytes(const std::string& path) const override { return member(path).packed; }
   std::string describe(const std::string& path) const override { return archive_.name() + ":" + top_ + path; }
   std::string name() const override { return name_; }

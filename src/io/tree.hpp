@@ -24,8 +24,11 @@ class FileTree {
   [[nodiscard]] virtual std::vector<std::string> folders(const std::string& path) const = 0;
   /// The bytes of a file, not unpacked if it is a gzip file. Throws InputError where it is missing.
   [[nodiscard]] virtual std::unique_ptr<InputStream> open_raw(const std::string& path) const = 0;
-  /// Where a file's bytes lie on disk (for an npz); FormatError for a compressed member of an archive.
-  [[nodiscard]] virtual FileRange range(const std::string& path) const = 0;
+  /// Where a file's bytes lie on disk (for an npz). A compressed member of an archive is unpacked, with its
+  /// CRC checked, into a nameless file as large as itself in `temporary_folder` (empty: the system's); throws
+  /// ResourceError where it does not fit there.
+  [[nodiscard]] virtual FileRange range(const std::string& path,
+                                        const std::filesystem::path& temporary_folder) const = 0;
   [[nodiscard]] virtual std::int64_t bytes(const std::string& path) const = 0;
   /// "folder/path" or "archive.zip:path", for messages.
   [[nodiscard]] virtual std::string describe(const std::string& path) const = 0;

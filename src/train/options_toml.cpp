@@ -95,10 +95,17 @@ class Reader {
     return std::ranges::any_of(options(), [&](const Option& o) { return o.key.starts_with(prefix); });
   }
   [[noreturn]] void throw_unknown(const std::string& key, std::uint32_t line) const {
-    std::vector<std::string> keys;
-    for (const Option& option : options()) keys.emplace_back(option.key);
-    throw base::InvalidArgument(
-        fmt::format("{}:{}: unknown key '{}'{}", file_, line, key, base::did_you_mean(key, keys)));
+    std::vector<std::string> keys, names;
+    for (const Option& option : options()) {
+      keys.emplace_back(option.key);
+      names.emplace_back(option.key.substr(option.key.rfind('.') + 1));
+    }
+    std::string hint = base::did_you_mean(key, keys);
+    const std::string name = key.substr(key.rfind('.') + 1);
+    // a key of another section
+    if (const auto same = std::ranges::find(names, name); hint.empty() && same != names.end())
+      hint = fmt::format("; did you mean '{}'?", keys[static_cast<std::size_t>(same - names.begin())]);
+    throw base::InvalidArgument(fmt::format("{}:{}: unknown key '{}'{}", file_, line, key, hint));
   }
 
   RunConfig& config_;

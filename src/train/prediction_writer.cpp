@@ -18,7 +18,26 @@ namespace {
 
 namespace fs = std::filesystem;
 
-fs::path temporary_name(const fs::path& output) { return fs::path(output) += ".tmp"; }
+/// The name under which a file is written; a file that was not finished is removed.
+class PendingFile {
+ public:
+  explicit PendingFile(const fs::path& output) : output_(output), name_(fs::path(output) += ".tmp") {}
+  PendingFile(const PendingFile&) = delete;
+  PendingFile& operator=(const PendingFile&) = delete;
+  ~PendingFile() {
+    std::error_code ignored;
+    if (!finished_) fs::remove(name_, ignored);
+  }
+  [[nodiscard]] const fs::path& name() const noexcept { return name_; }
+  void finish() {
+    rename_path(name_, output_);
+    finished_ = true;
+  }
+
+ private:
+  fs::path output_, name_;
+  bool finished_ = false;
+};
 
 std::vector<std::int32_t> integers(std::span<const float> rows) {
   std::vector<std::int32_t> out(rows.size());
@@ -29,7 +48,7 @@ std::vector<std::int32_t> integers(std::span<const float> rows) {
 class H5Writer final : public PredictionWriter {
  public:
   H5Writer(const fs::path& output, const PredictionShape& shape)
-      : output_(output), shape_(shape), file_(io::H5File::create(temporary_name(output))) {
+      : pending_(output), shape_(shape), file_(io::H5File::create(pending_.name())) {
     std::vector<Index> extent{shape.vertices};
     if (!shape.vector) extent.push_back(shape.columns);
     values_ = file_.create_dataset("prediction", shape.integers ? io::H5Type::kInt32 : io::H5Type::kFloat32,
@@ -51,7 +70,7 @@ class H5Writer final : public PredictionWriter {
   }
   void finish() override {
     file_.close(true);
-    rename_path(temporary_name(output_), output_);
+    pending_.finish();
   }
 
  private:
@@ -75,7 +94,7 @@ class H5Writer final : public PredictionWriter {
     name_bytes_.write(before, std::span<const std::uint8_t>(bytes));
   }
 
-  fs::path output_;
+  PendingFile pending_;
   PredictionShape shape_;
   io::H5File file_;
   io::H5Dataset values_, ids_, name_ends_, name_bytes_;
@@ -87,12 +106,11 @@ class StreamWriter : public PredictionWriter {
   void finish() override {
     out_.close();
     check();
-    rename_path(temporary_name(output_), output_);
+    pending_.finish();
   }
 
  protected:
-  explicit StreamWriter(const fs::path& output)
-      : output_(output), out_(temporary_name(output), std::ios::binary) {
+  explicit StreamWriter(const fs::path& output) : pending_(output), out_(pending_.name(), std::ios::binary) {
     check();
   }
   void put(const char* data, std::size_t size) {
@@ -103,9 +121,9 @@ class StreamWriter : public PredictionWriter {
  private:
   void check() {
     OPX_REQUIRE(out_.good(), ResourceError, "cannot write {} (no permission, or disk full)",
-                temporary_name(output_).string());
+                pending_.name().string());
   }
-  fs::path output_;
+  PendingFile pending_;
   std::ofstream out_;
 };
 

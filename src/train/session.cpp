@@ -124,7 +124,9 @@ class Session {
           is_own_run_dir(), InvalidArgument,
           "{} holds the checkpoints of another run; go on with --resume {}, or take another --run-dir",
           run_dir_.string(), run_dir_.string());
-      journal_ = std::make_unique<Journal>(run_dir_, config_, progress_.epochs_done);
+      RunConfig recorded = config_;
+      recorded.resume.clear();  // the file describes the run, not how it was picked up
+      journal_ = std::make_unique<Journal>(run_dir_, recorded, progress_.epochs_done);
     });
   }
 
@@ -175,6 +177,7 @@ class Session {
     const base::PhaseScope scope(context_.clock(), base::Phase::kEvaluate, "evaluate");
     const Evaluation e = trainer().evaluate();
     report.evaluated = true;
+    report.metric = trainer().metric();
     report.train = e.metrics[0], report.valid = e.metrics[1], report.test = e.metrics[2];
     report.valid_loss = e.loss[1];
     progress_.record(trainer().metric(), report.valid, report.test);

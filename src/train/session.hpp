@@ -29,6 +29,7 @@ struct EpochReport {
   double loss = 0;
   double learning_rate = 0, gradient_norm = 0;
   bool evaluated = false;
+  std::string metric;  ///< the headline one
   double valid_loss = 0;
   Metrics train, valid, test;  ///< where evaluated
   double seconds = 0;          ///< of the training step, without evaluation

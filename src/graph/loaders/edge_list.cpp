@@ -195,7 +195,7 @@ RawDataset open_list(const Input& input, const char* layout) {
   record_file(data, input.path);
   Sniffed sniffed = sniff(input, layout == std::string_view("csv"));
   data.stored_once = !input.options.directed;
-  const Index told = told_vertices(input);
+  const Index told = input.options.keyed ? 0 : told_vertices(input);
   if (told > 0) {
     OPX_REQUIRE(
         sniffed.numbers, InputError,
@@ -209,6 +209,8 @@ RawDataset open_list(const Input& input, const char* layout) {
   } else {
     open_words(input, sniffed.text, data);
   }
+  OPX_REQUIRE(*data.vertices > 0, InputError, "'{}' has no edges: there are no vertices",
+              input.path.string());
   compare_with_registry(data, input.known);
   return data;
 }

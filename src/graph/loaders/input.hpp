@@ -47,6 +47,8 @@ void compare_with_registry(RawDataset& data, const RegistryEntry* known);
 
 /// Features, labels and splits in files of their own (--features and so on), for any layout whose N is known.
 void read_extra_files(const Input& input, RawDataset& data);
+/// Labels and splits whose rows name vertices by the ids of the edge list (OpenOptions::keyed).
+void read_keyed_files(const Input& input, RawDataset& data);
 
 [[noreturn]] inline void fail_line(const std::string& file, Index line, const std::string& what) {
   throw base::FormatError(file, fmt::format("line {}", line), what);

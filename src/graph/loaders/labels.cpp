@@ -48,6 +48,12 @@ void parse_label_line(std::string_view line, const std::string& file, Index numb
   }
 }
 
+std::string_view trimmed(std::string_view line) {
+  while (!line.empty() && is_blank(line.back())) line.remove_suffix(1);
+  while (!line.empty() && is_blank(line.front())) line.remove_prefix(1);
+  return line;
+}
+
 // A label that cannot be right; null where it can.
 const char* class_fault(float v) {
   if (std::isnan(v)) return nullptr;
@@ -130,6 +136,63 @@ LabelData file_labels(const std::filesystem::path& path, Index vertices) {
   return text_labels(io::open_input(path), vertices);
 }
 
+namespace {
+
+// Rows in the order of the file, to the places of their vertices.
+LabelData placed(LabelData rows, const std::vector<Index>& places, Index vertices) {
+  LabelData data;
+  data.task = rows.task, data.classes = rows.classes;
+  if (rows.task == Task::kMultiClass) data.labels.assign(static_cast<std::size_t>(vertices), -1);
+  const Index tasks = rows.task == Task::kMultiLabel ? rows.classes : 0;
+  data.targets.assign(static_cast<std::size_t>(vertices * tasks), kNone);
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    if (places[i] < 0) continue;
+    if (!data.labels.empty()) data.labels[static_cast<std::size_t>(places[i])] = rows.labels[i];
+    std::copy_n(rows.targets.begin() + std::ssize(rows.targets) / std::ssize(places) * static_cast<Index>(i),
+                tasks, data.targets.begin() + places[i] * tasks);
+  }
+  return data;
+}
+
+}  // namespace
+
+LabelData keyed_labels(std::unique_ptr<io::InputStream> stream, Index vertices, FindVertex find,
+                       Index& unknown) {
+  constexpr std::string_view kSeparators = ", \t;";
+  const std::string file = stream->name();
+  LabelTable table(file, "line");
+  std::vector<float> row;
+  std::vector<Index> places;
+  std::vector<bool> seen(static_cast<std::size_t>(vertices));
+  for_each_line(std::move(stream), [&](Index number, std::string_view line) {
+    line = trimmed(line);
+    const auto end = line.find_first_of(kSeparators);
+    if (end == std::string_view::npos)
+      fail_line(file, number, fmt::format("'{}' is no id and label", shorten(line)));
+    const std::string_view id = line.substr(0, end);
+    parse_label_line(line.substr(end + 1), file, number, row);
+    table.add_row(row);
+    places.push_back(find(id));
+    if (places.back() < 0) return void(++unknown);
+    if (seen[static_cast<std::size_t>(places.back())])
+      fail_line(file, number, fmt::format("vertex '{}' has labels already", shorten(id)));
+    seen[static_cast<std::size_t>(places.back())] = true;
+  });
+  return placed(std::move(table).finish(std::ssize(places)), places, vertices);
+}
+
+void SplitTable::add_keyed(std::unique_ptr<io::InputStream> stream, Split split, FindVertex find,
+                           Index& unknown) {
+  const std::string file = stream->name();
+  for_each_line(std::move(stream), [&](Index number, std::string_view line) {
+    line = trimmed(line);
+    if (line.empty()) return;
+    const Index vertex = find(line);
+    if (vertex < 0) return void(++unknown);
+    add(vertex, split, file, [&] { return fmt::format("line {}", number); });
+  });
+}
+
 void SplitTable::add(Index vertex, Split split, const std::string& file,
                      const std::function<std::string()>& where) {
   constexpr std::array<std::string_view, 4> kNames = {"none", "train", "valid", "test"};
@@ -149,8 +212,7 @@ void SplitTable::add(Index vertex, Split split, const std::string& file,
 void SplitTable::add_text(std::unique_ptr<io::InputStream> stream, Split split) {
   const std::string file = stream->name();
   for_each_line(std::move(stream), [&](Index number, std::string_view line) {
-    while (!line.empty() && is_blank(line.back())) line.remove_suffix(1);
-    while (!line.empty() && is_blank(line.front())) line.remove_prefix(1);
+    line = trimmed(line);
     if (line.empty()) return;
     Index id = 0;
     const char* after = io::parse_index(line.data(), id);

@@ -8,8 +8,10 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "base/function_ref.hpp"
 #include "graph/source.hpp"
 #include "io/npy.hpp"
 
@@ -40,6 +42,13 @@ class LabelTable {
 [[nodiscard]] LabelData array_labels(io::NpyReader reader, Index vertices);
 [[nodiscard]] LabelData file_labels(const std::filesystem::path& path, Index vertices);
 
+/// The place of a vertex by its id in the input; negative where there is none.
+using FindVertex = base::FunctionRef<Index(std::string_view)>;
+/// One line a labelled vertex, "id,label[,label...]" in any order; `unknown` counts the ids that `find` does
+/// not know.
+[[nodiscard]] LabelData keyed_labels(std::unique_ptr<io::InputStream> stream, Index vertices, FindVertex find,
+                                     Index& unknown);
+
 /// Gives vertices their split; a vertex in two is an error.
 class SplitTable {
  public:
@@ -50,6 +59,8 @@ class SplitTable {
   void add_text(std::unique_ptr<io::InputStream> stream, Split split);
   void add_array(io::NpyReader reader, Split split);
   void add_file(const std::filesystem::path& path, Split split);
+  /// One id a line; `unknown` counts the ids that `find` does not know.
+  void add_keyed(std::unique_ptr<io::InputStream> stream, Split split, FindVertex find, Index& unknown);
   /// Empty where nothing was added.
   [[nodiscard]] std::vector<Split> finish() && { return std::move(splits_); }
 

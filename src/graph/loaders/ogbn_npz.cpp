@@ -39,7 +39,7 @@ void open_edges(const io::NpzArchive& archive, RawDataset& data) {
 RawDataset open_ogbn_npz(const Input& input) {
   refuse_heterogeneous(input);
   RawDataset data = start_dataset(input, "ogbn-npz");
-  const io::NpzArchive archive(input.tree->range("raw/data.npz"));
+  const io::NpzArchive archive(input.tree->range("raw/data.npz", input.options.temporary_folder));
   record_file(data, *input.tree, "raw/data.npz");
   data.vertices = read_count(archive, "num_nodes_list");
   open_edges(archive, data);
@@ -48,7 +48,7 @@ RawDataset open_ogbn_npz(const Input& input) {
         array_features(archive.open("node_feat", true), *data.vertices, input.options.temporary_folder);
   if (input.tree->has_file("raw/node-label.npz")) {
     record_file(data, *input.tree, "raw/node-label.npz");
-    const io::NpzArchive labels(input.tree->range("raw/node-label.npz"));
+    const io::NpzArchive labels(input.tree->range("raw/node-label.npz", input.options.temporary_folder));
     data.labels = array_labels(labels.open("node_label"), *data.vertices);
   }
   if (archive.has("edge_feat"))

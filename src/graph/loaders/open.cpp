@@ -69,6 +69,7 @@ void compare_with_registry(RawDataset& data, const RegistryEntry* known) {
 
 void read_extra_files(const Input& input, RawDataset& data) {
   const OpenOptions& options = input.options;
+  if (options.keyed) return read_keyed_files(input, data);
   if (!options.features.empty()) {
     record_file(data, options.features);
     data.features = file_features(options.features, *data.vertices, options);

@@ -92,7 +92,9 @@ void read_roles(const Input& input, RawDataset& data) {
 void open_matrix(const Input& input, RawDataset& data, const std::string& path) {
   record_file(data, *input.tree, path);
   Index vertices = 0;
-  data.edges = sparse_edges(std::make_shared<io::NpzArchive>(input.tree->range(path)), false, vertices);
+  data.edges =
+      sparse_edges(std::make_shared<io::NpzArchive>(input.tree->range(path, input.options.temporary_folder)),
+                   false, vertices);
   data.vertices = vertices;
 }
 
@@ -128,7 +130,7 @@ RawDataset open_reddit(const Input& input) {
   RawDataset data = start_dataset(input, "reddit");
   open_matrix(input, data, "reddit_graph.npz");
   record_file(data, *input.tree, "reddit_data.npz");
-  const io::NpzArchive archive(input.tree->range("reddit_data.npz"));
+  const io::NpzArchive archive(input.tree->range("reddit_data.npz", input.options.temporary_folder));
   data.features =
       array_features(archive.open("feature", true), *data.vertices, input.options.temporary_folder);
   data.labels = array_labels(archive.open("label"), *data.vertices);

@@ -117,7 +117,7 @@ TEST(Formats, OgbnNpzInEveryOrder) {
       }
 }
 
-TEST(Formats, OgbnNpzInsideAnArchiveMustBeStored) {
+TEST(Formats, OgbnNpzInsideAnArchive) {
   const ScratchFolder folder;
   const std::string data = ZipWriter()
                                .add("edge_index.npy", npy("<i8", "(2, 8)", bytes_of(tiny_ids(false))))
@@ -127,7 +127,13 @@ TEST(Formats, OgbnNpzInsideAnArchiveMustBeStored) {
     write_file(folder / (deflated ? "deflated.zip" : "stored.zip"),
                ZipWriter().add("cora-npz/raw/data.npz", data, deflated).finish());
   expect_tiny_edges(load(folder / "stored.zip"));
-  EXPECT_THAT(load_error(folder / "deflated.zip").what(), HasSubstr("unpack the archive first"));
+  OpenOptions options;
+  options.temporary_folder = folder / "spill";
+  EXPECT_THROW((void)open_dataset(folder / "deflated.zip", options), base::ResourceError);
+  std::filesystem::create_directory(options.temporary_folder);
+  RawDataset unpacked = open_dataset(folder / "deflated.zip", options);
+  EXPECT_TRUE(std::filesystem::is_empty(options.temporary_folder));
+  expect_tiny_edges(gather(std::move(unpacked)));
 }
 
 TEST(Formats, MultiLabelColumnsBlanksAndNans) {
@@ -170,6 +176,43 @@ TEST(Formats, EdgeListsWithGapsAndNames) {
   small.memory = 8;  // no room for the bitmap: the sorted list
   EXPECT_EQ(load(tiny("gaps.txt"), small).names, gaps.names);
   expect_tiny_edges(load(tiny("gaps.txt"), small), 6);
+}
+
+TEST(Formats, KeyedLabelsAndSplits) {
+  const ScratchFolder folder;
+  OpenOptions options;
+  options.keyed = true;
+  options.labels = write_file(folder / "l.csv", "dua,2\nada,0\nzoe,1\nfay,\nbob, 1\n");
+  options.train = write_file(folder / "t.txt", "ada\n\nyan\nfay \n");
+  RawDataset data = open_dataset(tiny("names.csv"), options);
+  EXPECT_EQ(data.warnings.size(), 2U);
+  const auto names = gather(std::move(data));
+  EXPECT_EQ(names.labels.labels, (std::vector<std::int32_t>{0, 1, -1, 2, -1, -1}));
+  EXPECT_EQ(names.splits[0], Split::kTrain);
+  EXPECT_EQ(names.splits[5], Split::kTrain);
+  EXPECT_EQ(names.splits[1], Split::kNone);
+  options.labels = write_file(folder / "g.txt", "35\t1,0\n10 0,\n");
+  options.train.clear();
+  const auto gaps = load(tiny("gaps.txt"), options);
+  EXPECT_EQ(gaps.labels.classes, 2);
+  EXPECT_EQ(gaps.labels.targets[0], 0);
+  EXPECT_TRUE(std::isnan(gaps.labels.targets[1]) && std::isnan(gaps.labels.targets[2]));
+  EXPECT_EQ(gaps.labels.targets[10], 1);
+}
+
+TEST(Formats, KeyedFilesThatDoNotFit) {
+  const ScratchFolder folder;
+  OpenOptions options;
+  options.keyed = true;
+  options.labels = write_file(folder / "l.csv", "ada,0\nbob,1\nada,1\n");
+  EXPECT_THAT(load_error(tiny("names.csv"), options).what(), HasSubstr("l.csv: line 3: vertex 'ada'"));
+  options.labels = write_file(folder / "l.csv", "ada,0\nbob\n");
+  EXPECT_THAT(load_error(tiny("names.csv"), options).what(), HasSubstr("l.csv: line 2: 'bob'"));
+  options.labels = write_file(folder / "l.csv", "ada,0\nbob,-1\n");
+  EXPECT_THAT(load_error(tiny("names.csv"), options).what(), HasSubstr("l.csv: line 2: label -1"));
+  EXPECT_THROW((void)open_dataset(tiny("tiny.mtx"), options), base::InvalidArgument);
+  write_file(folder / "empty.txt", "# nothing\n");
+  EXPECT_THROW((void)open_dataset(folder / "empty.txt", {}), base::InputError);
 }
 
 TEST(Formats, DirectedAndWeightedEdgeLists) {

@@ -67,6 +67,8 @@ TEST(Options, UnknownKeyNamesFileLineAndNearest) {
               ThrowsMessage<base::InvalidArgument>(AllOf(HasSubstr("run.toml:4"), HasSubstr("'model.hiden'"),
                                                          HasSubstr("did you mean 'model.hidden'"))));
   EXPECT_THROW((void)parsed("[modle]\nhidden = 4\n"), base::InvalidArgument);
+  EXPECT_THAT([] { (void)parsed("layers = 2\n"); },
+              ThrowsMessage<base::InvalidArgument>(HasSubstr("did you mean 'model.layers'")));
 }
 
 TEST(Options, WrongTypesAndChoicesAreErrors) {

@@ -43,6 +43,12 @@ TEST_F(PredictionFiles, CsvQuotesNamesAndNumbersTheRest) {
   EXPECT_EQ(text("p.csv"), "vertex,class\n\"a,\"\"b\"\"\",4\n1,0\n2,2\n");
 }
 
+TEST_F(PredictionFiles, LeaveNothingBehindUnfinished) {
+  for (const char* name : {"p.csv", "p.npy", "p.h5"})
+    (void)make_prediction_writer(folder_ / name, {.vertices = 2, .columns = 2, .column_name = "p"});
+  EXPECT_TRUE(fs::is_empty(folder_));
+}
+
 TEST_F(PredictionFiles, NpyHeaderIsAligned) {
   const auto writer =
       make_prediction_writer(folder_ / "p.npy", {.vertices = 2, .columns = 2, .column_name = "p"});
