@@ -1,5 +1,7 @@
 // SPDX-FileCopyrightText: 2026 The Orthoplex authors
 // SPDX-License-Identifier: Apache-2.0
+#include <optional>
+
 #include <CLI/CLI.hpp>
 
 #include "base/text.hpp"
@@ -17,6 +19,9 @@ constexpr std::string_view kFooter = R"(Examples:
   orthoplex prepare edges.txt.gz --labels labels.csv --features x.npy --split 0.6/0.2/0.2
 Layouts are recognised by what the path is and holds; --layout says it where that is not enough.)";
 
+/// Threads that reading, unpacking and sorting keep busy: parsing on several pays off only beyond them.
+constexpr int kBusyAnyway = 2;
+
 class Prepare : public Command {
  public:
   explicit Prepare(CLI::App& app)
@@ -26,13 +31,13 @@ class Prepare : public Command {
     open_.memory = flags_.memory();
     const std::filesystem::path input(input_);
     const std::filesystem::path output = flags_.output(input);
-    device::ContextOptions threads;
-    threads.threads = flags_.threads();
-    device::Context parsing(std::move(threads));
-    open_.context = &parsing;
+    const int threads = flags_.threads() > 0 ? flags_.threads() : device::hardware_threads();
+    std::optional<device::Context> parsing;
+    if (threads > kBusyAnyway) open_.context = &parsing.emplace(device::ContextOptions{.threads = threads});
     open_.temporary_folder = flags_.temporary_folder(output);
     graph::RawDataset dataset = graph::open_dataset(input, open_);
     environment.note(fmt::format("{}: layout {}", input_, dataset.layout));
+    for (const std::string& warning : dataset.warnings) environment.note("warning: " + warning);
     flags_.run(environment, std::move(dataset), output);
   }
 

@@ -61,6 +61,24 @@ class RoundTrip(support.Case):
         self.good("-q", "train", "ring.opx", "--run-dir", "run", "--layers", 2, "--hidden", 4, "--epochs", 5)
         self.good("eval", "run", "--ranks", 2)
 
+    def test_registry_gives_metric_and_warnings(self):
+        support.write_ogbn(self.folder / "minesweeper", labels=[v % 2 for v in range(40)])
+        out = self.good("prepare", "minesweeper", "-o", "m.opx")
+        self.assertRegex(out.err, r"warning: .*10,?000")
+        out = self.good("train", "m.opx", "--run-dir", "run", "--layers", 2, "--hidden", 4, "--epochs", 2)
+        self.assertRegex(out.err, r"epoch 2/2 loss [0-9.]+ valid rocauc ")
+
+    def test_names_come_back(self):
+        names = [f"v{i}" for i in range(40)]
+        (self.folder / "ring.csv").write_text("".join(f"{names[v]},{names[(v + 1) % 40]}\n" for v in range(40)))
+        (self.folder / "labels.csv").write_text("".join(f"{names[v]},{v % 2}\n" for v in reversed(range(40))))
+        self.good("-q", "prepare", "ring.csv", "--keyed", "--labels", "labels.csv", "--split", "0.5/0.2/0.3")
+        self.good("-q", "train", "ring.opx", "--run-dir", "run", "--features", "learned", "--feature-dim", 4,
+                  "--hidden", 4, "--epochs", 2)
+        self.good("-q", "predict", "run", "-o", "classes.csv")
+        rows = (self.folder / "classes.csv").read_text().split()
+        self.assertEqual([row.split(",")[0] for row in rows[1:]], names)
+
     def test_default_output_and_other_kinds(self):
         self.good("-q", "generate", "rmat", "--scale", 8, "--edge-factor", 4, "--feature-dim", 4, "--classes", 3)
         self.assertTrue((self.folder / "rmat.opx").exists())
