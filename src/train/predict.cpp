@@ -135,6 +135,7 @@ void predict(device::Context& context, comm::Communicator& world, const RunConfi
   RootWork root(world);
   std::unique_ptr<PredictionWriter> writer;
   root.run([&] { writer = make_prediction_writer(options.output, p.shape); });
+  root.agree();  // before rows are gathered that nobody could write
   OriginalOrder order(trainer, std::as_const(p.values).view());
   order.write(root, p.shape, writer);
   root.run([&] { writer->finish(); });
