@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Checkpoints (design.md section 5): a folder <run>/checkpoints/epoch-000123 with model.h5 and an empty file
-// DONE that is made last, so that what has it is whole. model.h5 (docs/formats.md) holds parameters and
+// DONE that is made last, so that what has it is whole. model.h5 (docs/formats-run.md) holds parameters and
 // optimizer state in the unsharded view, so it loads on any grid; h5py and h5dump read it.
 //
 //   attributes   format "orthoplex-checkpoint", version, epoch, step, seed, dataset, dataset_checksum, config

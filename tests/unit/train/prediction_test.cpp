@@ -89,17 +89,6 @@ TEST_F(PredictionFiles, Hdf5HoldsTheNamesOfVertices) {
   EXPECT_EQ(file.read_array<std::int32_t>("prediction"), (std::vector<std::int32_t>{1, 0, 3, 2}));
 }
 
-TEST_F(PredictionFiles, WhatIsNotFinishedIsRemoved) {
-  for (const char* name : {"u.h5", "u.npy", "u.csv"}) {
-    {
-      const auto writer = make_prediction_writer(folder_ / name, {.vertices = 2, .column_name = "p"});
-      writer->write(0, std::vector<float>{1}, {});
-      EXPECT_FALSE(fs::is_empty(folder_));
-    }
-    EXPECT_TRUE(fs::is_empty(folder_)) << name;
-  }
-}
-
 TEST_F(PredictionFiles, WrongNamesAndFolders) {
   EXPECT_THROW(check_prediction_output("p.txt"), base::InvalidArgument);
   EXPECT_THROW((void)make_prediction_writer("/proc/nowhere/p.csv", {.vertices = 1}), base::ResourceError);
