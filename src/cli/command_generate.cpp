@@ -2,10 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
 #include "cli/command.hpp"
 #include "cli/prepare_flags.hpp"
+#include "graph/export.hpp"
 #include "graph/generate.hpp"
 
 namespace opx::cli {
@@ -16,6 +18,7 @@ constexpr std::string_view kFooter = R"(Examples:
   orthoplex generate partition -o demo.opx --vertices 20000 --classes 8
   orthoplex generate rmat -o rmat20.opx --scale 20 --feature-dim 128 --classes 47
   orthoplex generate road -o road.opx --side 1000
+  orthoplex generate partition -o demo --format ogbn-csv
 The same seed gives the same graph, with any number of threads.)";
 
 /// Adds "--name VALUE" that shows the slot's default.
@@ -28,7 +31,10 @@ void number(CLI::App& app, const std::string& flag, T& slot, const std::string& 
 /// One kind of graph: its own flags, then those of preparing it.
 class Kind {
  public:
-  explicit Kind(CLI::App& sub) : sub_(sub), flags_(sub, sub.get_name() + ".opx") {}
+  explicit Kind(CLI::App& sub) : sub_(sub), flags_(sub, sub.get_name() + ".opx") {
+    sub.add_option("--format", format_, "A store, or a folder of csv.gz files as OGB publishes them [opx]")
+        ->type_name("opx|ogbn-csv");
+  }
   Kind(const Kind&) = delete;
   Kind& operator=(const Kind&) = delete;
   virtual ~Kind() = default;
@@ -37,7 +43,9 @@ class Kind {
     device::ContextOptions threads;
     threads.threads = flags_.threads();
     device::Context context(std::move(threads));
-    flags_.run(environment, make(context), flags_.output(sub_.get_name()));
+    if (format_ == "opx") return flags_.run(environment, make(context), flags_.output(sub_.get_name()));
+    OPX_REQUIRE(format_ == "ogbn-csv", InvalidArgument, "--format is '{}'; it takes opx|ogbn-csv", format_);
+    write_folder(environment, context);
   }
 
  protected:
@@ -45,6 +53,20 @@ class Kind {
   CLI::App& sub_;
 
  private:
+  /// Each undirected edge stands once in the files, as generators give them.
+  void write_folder(const Environment& environment, device::Context& context) const {
+    std::filesystem::path folder = flags_.output(sub_.get_name());
+    if (folder.extension() == ".opx") folder.replace_extension();
+    graph::export_ogbn_csv(context, make(context), folder);
+    const nlohmann::ordered_json report = {{"output", folder.string()}};
+    environment.out(
+        environment.json
+            ? report.dump(2) + '\n'
+            : fmt::format("written to {0}; read it with 'orthoplex prepare {0} --add-inverse-edge'\n",
+                          folder.string()));
+  }
+
+  std::string format_ = "opx";
   PrepareFlags flags_;
 };
 

@@ -79,6 +79,15 @@ class RoundTrip(support.Case):
         rows = (self.folder / "classes.csv").read_text().split()
         self.assertEqual([row.split(",")[0] for row in rows[1:]], names)
 
+    def test_generated_folder_is_the_generated_graph(self):
+        flags = ("generate", "partition", "--vertices", 400, "--classes", 3)
+        store = self.good("--json", *flags, "-o", "direct.opx").json()
+        self.good("-q", *flags, "-o", "folder", "--format", "ogbn-csv")
+        self.good("-q", "prepare", "folder", "--add-inverse-edge", "-o", "read.opx")
+        read = self.good("--json", "info", "read.opx").json()
+        self.assertEqual(read["checksum"], store["checksum"])
+        self.fails(2, "--format is 'csv'", *flags, "--format", "csv")
+
     def test_default_output_and_other_kinds(self):
         self.good("-q", "generate", "rmat", "--scale", 8, "--edge-factor", 4, "--feature-dim", 4, "--classes", 3)
         self.assertTrue((self.folder / "rmat.opx").exists())
