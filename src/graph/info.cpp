@@ -164,42 +164,6 @@ std::vector<layout::Imbalance> measure_imbalance(device::Context& context, const
   return out;
 }
 
-std::vector<MemoryComponent> estimate_memory(const StoreInfo& info, const layout::Grid& grid,
-                                             const MemoryModel& model) {
-  const double n = static_cast<double>(layout::padded_rows(info.vertices, grid.tensor_ranks()));
-  const double entries = static_cast<double>(info.edges) +
-                         (model.add_self_loops ? static_cast<double>(info.vertices - info.self_loops) : 0);
-  double tiles = 0;
-  std::set<std::pair<std::vector<int>, std::vector<int>>> seen;  // tiles that coincide are held once
-  for (Index layer = 0; layer < 3; ++layer) {
-    const layout::Roles roles = layout::roles_of(layer);
-    const auto rows = layout::row_blocks(grid, roles, 0), cols = layout::column_blocks(grid, roles, 0);
-    const double share =
-        entries / (static_cast<double>(grid.size(roles.r)) * static_cast<double>(grid.size(roles.k)));
-    const bool own_transpose = info.symmetric && rows == cols;
-    const auto bytes = [&](std::size_t blocks) {
-      return share * (info.weighted ? 8 : 4) + static_cast<double>(blocks) * n * 8;
-    };
-    if (seen.emplace(rows, cols).second) tiles += bytes(rows.size());
-    if (!own_transpose && !(info.symmetric && seen.contains({cols, rows})) && seen.emplace(cols, rows).second)
-      tiles += bytes(cols.size());
-  }
-  const double hidden = static_cast<double>(model.hidden), classes = static_cast<double>(info.classes);
-  const double features = static_cast<double>(info.feature_dim);
-  double slab = 0;  // the widest gathered slab and its product
-  for (Index layer = 0; layer < 3; ++layer) {
-    const layout::Roles r = layout::roles_of(layer);
-    slab = std::max(slab,
-                    n * hidden * (static_cast<double>(grid.size(r.r)) + static_cast<double>(grid.size(r.k))));
-  }
-  return {{"adjacency tiles", tiles},
-          {"features", n * features * 4},
-          {"first aggregation", n * features * 4},
-          {"labels and splits", n * (info.task == Task::kMultiLabel ? classes * 4 : 4) + n},
-          {"activations", n * 4 * 3 * (hidden * (model.layers - 1) + classes)},
-          {"gathered slabs", slab * 4}};
-}
-
 namespace {
 
 template <class T>

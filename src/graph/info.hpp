@@ -30,19 +30,6 @@ struct DegreeSummary {
                                                                const layout::Grid& grid, std::uint64_t seed,
                                                                bool add_self_loops = true);
 
-/// Bytes that one rank keeps, by component; an estimate for balanced tiles.
-struct MemoryComponent {
-  std::string name;
-  double bytes = 0;
-};
-struct MemoryModel {
-  Index hidden = 128;
-  int layers = 3;
-  bool add_self_loops = true;
-};
-[[nodiscard]] std::vector<MemoryComponent> estimate_memory(const StoreInfo& info, const layout::Grid& grid,
-                                                           const MemoryModel& model);
-
 /// Reads everything and compares with the checksums stored with it. Throws FormatError that names the first
 /// dataset that differs.
 void verify_store(const std::filesystem::path& path);

@@ -9,6 +9,7 @@
 #include "base/text.hpp"
 #include "layout/placement.hpp"
 #include "model/spec.hpp"
+#include "parallel/aggregate.hpp"
 #include "train/optimizer.hpp"
 
 namespace opx::train {
@@ -140,13 +141,22 @@ MemoryEstimate estimate_memory(const graph::StoreInfo& info, const layout::Grid&
   if (spec.learned_features && spec.input_dropout > 0) mask += 8 * ceil_div(input, 64);
   add("activations", kFloat * rows * Tape(spec).peak() + rows * mask);
 
+  // Aggregators keep the work space of their widest call; the set-up call of a cached aggregation is the
+  // input's.
+  const parallel::AggregateOptions options{
+      .wire = config.wire == "bf16" ? parallel::Wire::kBfloat16 : parallel::Wire::kFloat32,
+      .panels = config.panels};
+  const auto workspace = [&](Index layer, Index columns) {
+    const auto bytes = [&](bool backward) {
+      return parallel::aggregate_workspace(grid, layout::roles_of(layer), rows, columns, backward, options,
+                                           false);
+    };
+    return std::max(bytes(false), bytes(true));
+  };
+  const std::int64_t first = spec.cached() ? workspace(0, input) : 0;
   std::int64_t gather = 0;
-  for (Index l = spec.cached() ? 1 : 0; l < spec.layers() && grid.tensor_ranks() > 1; ++l) {
-    const layout::Roles roles = layout::roles_of(l);
-    const Index columns = ceil_div(std::min(width(spec, l), width(spec, l + 1)), grid.size(roles.c));
-    gather = std::max<std::int64_t>(
-        gather, kFloat * rows * grid.size(roles.c) * columns * (grid.size(roles.r) + grid.size(roles.k) + 2));
-  }
+  for (Index l = spec.cached() ? 1 : 0; l < spec.layers(); ++l)
+    gather = std::max(gather, workspace(l, std::min(width(spec, l), width(spec, l + 1))));
   add("gathered slabs", gather);
 
   std::int64_t scalars = 0;
@@ -154,6 +164,12 @@ MemoryEstimate estimate_memory(const graph::StoreInfo& info, const layout::Grid&
   const int vectors = optimizer_state_vectors(config.optimizer);
   const std::int64_t table = spec.learned_features ? rows * input * vectors : 0;
   add("parameters and optimiser", kFloat * (scalars * (2 + vectors) + table));
+
+  // Before the first step X and A X are both there; where features are wide that is the peak of the run.
+  if (spec.cached()) {
+    const std::int64_t setup = out.components.front().bytes + kFloat * rows * 2 * input + first;
+    if (setup > out.total()) add("set-up beyond the steps", setup - out.total());
+  }
   return out;
 }
 

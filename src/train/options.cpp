@@ -43,7 +43,7 @@ const std::vector<Option>& table() {
       {"mode", "--mode", kRanks, "Full graph, or mini-batches", OPX_FIELD(mode), {"full", "mini"}},
       {"scheme", "--scheme", kRanks, "Parallel scheme of an aggregation", OPX_FIELD(scheme), {"scatter", "allreduce"}},
       {"wire", "--wire", kRanks, "Type of features and partial sums on the wire (sums are fp32)", OPX_FIELD(wire), {"fp32", "bf16"}},
-      {"panels", "--panels", kRanks, "Column panels that are pipelined; 0: chosen", OPX_FIELD(panels), {}, 0, 4096},
+      {"panels", "--panels", kRanks, "Column panels that are pipelined; 0: chosen", OPX_FIELD(panels), {}, 0, 1024},
       {"timeout", "--timeout", kRanks, "Seconds after which the watchdog ends a stuck collective", OPX_FIELD(timeout), {}, 0.001, kMany},
 
       {"epochs", "--epochs", kTraining, "Epochs to train", OPX_FIELD(epochs), {}, 0, kMany},

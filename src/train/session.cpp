@@ -165,9 +165,12 @@ class Session {
     report.peak_memory = static_cast<std::int64_t>(context_.memory().peak());
     comm::agree(world_, [&] {
       if (journal_) journal_->append(report);
-      OPX_REQUIRE(std::isfinite(report.loss), InvalidArgument,
-                  "the loss of epoch {} is {}: the training diverged (learning rate {})", report.epoch,
-                  report.loss, report.learning_rate);
+      // Before any checkpoint of this epoch: one with parameters that are not numbers must not replace a good
+      // one.
+      OPX_REQUIRE(
+          std::isfinite(report.loss) && std::isfinite(report.gradient_norm), InvalidArgument,
+          "the loss of epoch {} is {}, its gradient's norm {}: the training diverged (learning rate {})",
+          report.epoch, report.loss, report.gradient_norm, report.learning_rate);
     });
     if (hooks_.on_epoch) hooks_.on_epoch(report);
   }

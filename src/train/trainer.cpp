@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
+#include <span>
 #include <utility>
 
 #include "base/error.hpp"
@@ -128,13 +130,32 @@ double Trainer::gradients(int epoch) {
   return mean;
 }
 
+namespace {
+
+// Ranges by size alone, added in order: the same for any number of threads.
+double sum_of_squares(device::Context& context, std::span<const float> values) {
+  constexpr Index kGrain = Index{1} << 16;
+  const auto n = static_cast<Index>(values.size());
+  const Index parts = std::max<Index>(1, ceil_div(n, kGrain));
+  std::vector<double> sums(static_cast<std::size_t>(parts));
+  context.parallel_for(parts, [&](Index part) {
+    double sum = 0;
+    const Range r = even_range(n, parts, part);
+    for (const float v :
+         values.subspan(static_cast<std::size_t>(r.begin), static_cast<std::size_t>(r.size())))
+      sum += static_cast<double>(v) * static_cast<double>(v);
+    sums[static_cast<std::size_t>(part)] = sum;
+  });
+  return std::accumulate(sums.begin(), sums.end(), 0.0);
+}
+
+}  // namespace
+
 double Trainer::gradient_norm() {
-  double replicated = 0, sharded = 0;
-  for (const float g : network_->parameters().gradients())
-    replicated += static_cast<double>(g) * static_cast<double>(g);
+  const double replicated = sum_of_squares(context_, network_->parameters().gradients());
+  double sharded = 0;
   if (const auto table = network_->learned_gradient(); table.data != nullptr) {
-    for (Index e = 0; e < table.size(); ++e)
-      sharded += static_cast<double>(table.data[e]) * static_cast<double>(table.data[e]);
+    sharded = sum_of_squares(context_, {table.data, static_cast<std::size_t>(table.size())});
     grid_.tensor().all_reduce(std::span<double>(&sharded, 1), ReduceOp::kSum, CommPurpose::kGradient);
   }
   return std::sqrt(replicated + sharded);
