@@ -6,11 +6,12 @@
 # `--fuzz` adds clang.
 set -euo pipefail
 
+# ocl-icd-opencl-dev: the package configuration of libdnnl-dev looks for OpenCL, and apt only recommends it.
 packages=(
   cmake ninja-build g++ pkg-config ccache git python3 curl ca-certificates
   libfmt-dev nlohmann-json3-dev libtomlplusplus-dev libcli11-dev librandom123-dev libfast-float-dev libhwy-dev
   zlib1g-dev libisal-dev libzip-dev libxxhash-dev libhdf5-dev
-  libdnnl-dev libmetis-dev libopenmpi-dev openmpi-bin
+  libdnnl-dev ocl-icd-opencl-dev libmetis-dev libopenmpi-dev openmpi-bin
   libgtest-dev libgmock-dev
 )
 dry=0
