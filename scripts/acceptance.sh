@@ -135,6 +135,7 @@ faults() {
 }
 
 sanitizers() {
+  export LSAN_OPTIONS=suppressions=$PWD/tests/support/lsan.supp:print_suppressions=0
   local preset
   export ASAN_OPTIONS=allocator_may_return_null=1 TSAN_OPTIONS=allocator_may_return_null=1
   for preset in asan tsan; do
