@@ -1,9 +1,9 @@
 // SPDX-FileCopyrightText: 2026 The Orthoplex authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The native store `*.opx` (HDF5; docs/formats-store.md has every dataset and attribute): one prepared graph with
-// its placement, read in large pieces by any number of ranks. Everything is in position order. The adjacency
-// is raw (not normalised), A[dst, src].
+// The native store `*.opx` (HDF5; docs/formats-store.md has every dataset and attribute): one prepared graph
+// with its placement, read in large pieces by any number of ranks. Everything is in position order. The
+// adjacency is raw (not normalised), A[dst, src].
 #pragma once
 
 #include <cstdint>
