@@ -1,0 +1,69 @@
+// SPDX-FileCopyrightText: 2026 The Orthoplex authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The induced subgraph of a sub-batch, cut by each rank from its resident tiles: count, prefix sum, fill,
+// with a step-tagged id map; O(sum of the degrees of the sampled rows in the tile), nothing of size N, no
+// communication (ScaleGNN, Algorithm 2; design.md 4.5).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "base/timer.hpp"
+#include "device/buffer.hpp"
+#include "device/context.hpp"
+#include "layout/graph_shard.hpp"
+#include "sampling/sampler.hpp"
+
+namespace opx::sampling {
+
+/// One sub-batch as this rank holds it. `shard` is of the same type as the full graph's: block_rows padded
+/// rows a block, tiles with values (normalised and over the probabilities of the estimator), transposes where
+/// asked for. Row i < rows() of the own block is the vertex at position positions[i].
+struct Batch {
+  Index epoch = 0, index = 0;
+  layout::GraphShard shard;
+  std::vector<Index> positions;         ///< own rows: global positions, rising
+  std::vector<std::int32_t> local_row;  ///< own rows: row in the full shard's own block
+  std::vector<float> weight;            ///< own rows: weight in the loss
+  std::vector<float> diagonal;          ///< own rows: a_vv of the full A (0 where none)
+  Index nnz = 0;                        ///< entries of this rank's layer-0 tile, diagonal included
+  Index sampled_degree = 0;             ///< of these off the diagonal
+  Index rows_without_neighbours = 0;    ///< rows of the layer-0 tile without an entry off the diagonal
+  double build_seconds = 0;             ///< wall-clock time of build()
+  [[nodiscard]] Index rows() const noexcept { return static_cast<Index>(positions.size()); }
+};
+
+struct BatchOptions {
+  Index layers = 3;                ///< of the model: tiles that no layer needs stay null
+  Index first_backward_layer = 0;  ///< the lowest layer that is aggregated backward
+  bool need_backward = true;
+  Estimator estimator = Estimator::kUnbiased;  ///< self-normalised leaves the probabilities out
+};
+
+class BatchBuilder {
+ public:
+  /// `full` (this rank's shard of the whole graph: forward tiles only are needed) and `sampler` must outlive
+  /// it. Reads the diagonal of the own rows from the resident tiles' owners' formula, not from other ranks.
+  BatchBuilder(device::Context& context, const layout::GraphShard& full, const graph::Store& store,
+               Sampler& sampler, const BatchOptions& options);
+  ~BatchBuilder();
+  BatchBuilder(const BatchBuilder&) = delete;
+  BatchBuilder& operator=(const BatchBuilder&) = delete;
+
+  /// Builds the sub-batch into `out`, reusing its memory: no allocation after the first few sub-batches. Runs
+  /// on the calling thread and the threads of `context`.
+  void build(Index epoch, Index index, Batch& out);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// Row r of the result is row rows[r] of `from`; rows of `to` past rows.size() become 0. For features.
+void gather_rows(device::Context& context, tensor::MatrixView<const float> from,
+                 std::span<const std::int32_t> rows, tensor::MatrixView<float> to);
+
+}  // namespace opx::sampling
