@@ -10,6 +10,7 @@
 
 #include "base/error.hpp"
 #include "io/hdf5.hpp"
+#include "train/checkpoint_files.hpp"
 #include "train/durable.hpp"
 #include "train/gather.hpp"
 #include "train/options.hpp"
@@ -21,9 +22,7 @@ namespace fs = std::filesystem;
 using comm::CommPurpose;
 
 constexpr const char* kFormat = "orthoplex-checkpoint";
-constexpr std::int64_t kVersion = 1;
-constexpr const char* kModelFile = "model.h5";
-constexpr const char* kDone = "DONE";
+constexpr std::int64_t kVersion = 2;
 constexpr const char* kFeatures = "features";
 
 std::vector<Index> shape_of(const model::ParameterSpec& spec) {
@@ -34,19 +33,14 @@ std::string state_path(const std::string& state, const std::string& name) {
   return "optimizer/" + state + "/" + name;
 }
 
-/// Whole checkpoints of a folder of them, oldest first.
-std::vector<fs::path> whole_checkpoints(const fs::path& folder) {
-  std::vector<fs::path> found;
-  std::error_code ignored;
-  for (const auto& entry : fs::directory_iterator(folder, ignored))
-    if (entry.path().filename().string().starts_with("epoch-") && fs::exists(entry.path() / kDone) &&
-        fs::exists(entry.path() / kModelFile))
-      found.push_back(entry.path());
-  std::sort(found.begin(), found.end(), [](const fs::path& a, const fs::path& b) {
-    const std::string x = a.filename().string(), y = b.filename().string();
-    return x.size() != y.size() ? x.size() < y.size() : x < y;  // epoch-999999 before epoch-1000000
-  });
-  return found;
+/// A whole array with its sum.
+template <class T>
+void write_summed(io::H5File& file, const std::string& path, std::span<const T> data,
+                  std::vector<Index> shape = {}) {
+  io::H5Dataset dataset = file.write_array(path, data, std::move(shape));
+  DatasetSum sum;
+  sum.add(data);
+  sum.store(dataset);
 }
 
 void write_attributes(io::H5File& file, Trainer& trainer, const RunConfig& config, const Progress& progress) {
@@ -67,17 +61,16 @@ void write_replicated(io::H5File& file, Trainer& trainer) {
   Optimizer& optimizer = trainer.optimizer();
   for (const auto& entry : parameters.entries()) {
     const auto value = parameters.value(entry);
-    file.write_array(parameter_path(entry.spec.name),
-                     std::span<const float>(value.data, static_cast<std::size_t>(value.size())),
-                     shape_of(entry.spec));
+    write_summed(file, parameter_path(entry.spec.name),
+                 std::span<const float>(value.data, static_cast<std::size_t>(value.size())),
+                 shape_of(entry.spec));
   }
   for (std::size_t slot = 0; slot < optimizer.slots().size(); ++slot) {
     const std::string& name = optimizer.slots()[slot].name;
     if (name == kFeatures) continue;
     for (std::size_t k = 0; k < optimizer.state_names().size(); ++k)
-      file.write_array(state_path(optimizer.state_names()[k], name),
-                       std::span<const float>(optimizer.state(slot, k)),
-                       shape_of(parameters.find(name).spec));
+      write_summed(file, state_path(optimizer.state_names()[k], name),
+                   std::span<const float>(optimizer.state(slot, k)), shape_of(parameters.find(name).spec));
   }
 }
 
@@ -88,10 +81,16 @@ void write_sharded(io::H5File& file, RootWork& root, Trainer& trainer) {
   const Index vertices = trainer.store().info().vertices;
   const auto stream = [&](const std::string& path, float* data) {
     io::H5Dataset dataset;
+    DatasetSum sum;
     root.run([&] { dataset = file.create_dataset(path, io::H5Type::kFloat32, {vertices, table.cols}); });
-    stream_rows_to_root(
-        trainer.grid().tensor(), vertices, {data, table.rows, table.cols}, CommPurpose::kCheckpoint,
-        [&](Index first, std::span<const float> rows) { root.run([&] { dataset.write(first, rows); }); });
+    stream_rows_to_root(trainer.grid().tensor(), vertices, {data, table.rows, table.cols},
+                        CommPurpose::kCheckpoint, [&](Index first, std::span<const float> rows) {
+                          root.run([&] {
+                            dataset.write(first, rows);
+                            sum.add(rows);
+                          });
+                        });
+    root.run([&] { sum.store(dataset); });
   };
   stream(parameter_path(kFeatures), table.data);
   Optimizer& optimizer = trainer.optimizer();
@@ -101,7 +100,7 @@ void write_sharded(io::H5File& file, RootWork& root, Trainer& trainer) {
   root.run([&] {
     std::vector<Index> ids(static_cast<std::size_t>(vertices));
     trainer.store().read_original_ids({0, vertices}, ids);
-    file.write_array("original_ids", std::span<const Index>(ids));
+    write_summed(file, "original_ids", std::span<const Index>(ids));
   });
 }
 
@@ -185,9 +184,11 @@ fs::path find_checkpoint(const fs::path& path) {
 
 bool has_checkpoints(const fs::path& run_dir) { return !whole_checkpoints(run_dir / "checkpoints").empty(); }
 
-CheckpointInfo read_checkpoint_info(const fs::path& checkpoint) {
+namespace {
+
+CheckpointInfo read_info(const fs::path& folder) {
   CheckpointInfo info;
-  info.folder = find_checkpoint(checkpoint);
+  info.folder = folder;
   const io::H5File file = io::H5File::open(info.folder / kModelFile);
   if (!file.has_attribute("format") || file.string_attribute("format") != kFormat)
     throw base::FormatError(file.file(), "", "not a checkpoint of this program");
@@ -200,6 +201,27 @@ CheckpointInfo read_checkpoint_info(const fs::path& checkpoint) {
   info.dataset_checksum = file.string_attribute("dataset_checksum");
   read_toml_text(info.config, file.string_attribute("config"), file.file());
   info.progress = progress_from_json(file.string_attribute("progress"), file.file());
+  return info;
+}
+
+}  // namespace
+
+CheckpointInfo read_checkpoint_info(const fs::path& checkpoint) {
+  const fs::path folder = find_checkpoint(checkpoint);
+  try {
+    return read_info(folder);
+  } catch (const base::Error&) {
+    verify_checkpoint(folder);  // damage explains it better
+    throw;
+  }
+}
+
+CheckpointInfo open_checkpoint_info(comm::Communicator& world, const fs::path& checkpoint) {
+  comm::agree(world, [&] {
+    if (world.rank() == 0) verify_checkpoint(find_checkpoint(checkpoint));
+  });
+  CheckpointInfo info;
+  comm::agree(world, [&] { info = read_checkpoint_info(checkpoint); });
   return info;
 }
 
@@ -224,8 +246,7 @@ fs::path write_checkpoint(Trainer& trainer, const RunConfig& config, const Progr
     remove_checkpoint(last);
     remove_tree(last);
     rename_path(temporary, last);
-    write_durable(last / kDone, "");
-    sync_folder(last);
+    write_done(last);
     sync_folder(folder);
     sync_folder(run_dir);
     remove_others(folder, last, keep);

@@ -1,9 +1,10 @@
 // SPDX-FileCopyrightText: 2026 The Orthoplex authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Checkpoints (design.md section 5): a folder <run>/checkpoints/epoch-000123 with model.h5 and an empty file
-// DONE that is made last, so that what has it is whole. model.h5 (docs/formats-run.md) holds parameters and
-// optimizer state in the unsharded view, so it loads on any grid; h5py and h5dump read it.
+// Checkpoints: a folder <run>/checkpoints/epoch-000123 with model.h5 and a file DONE that is made last and
+// holds the checksum of model.h5, so that what has it is whole and damage is noticed (checkpoint_files.hpp).
+// model.h5 (docs/formats-run.md) holds parameters and optimizer state in the unsharded view, so it loads on
+// any grid; h5py and h5dump read it.
 //
 //   attributes   format "orthoplex-checkpoint", version, epoch, step, seed, dataset, dataset_checksum, config
 //   (TOML),
@@ -39,8 +40,13 @@ struct CheckpointInfo {
 /// True where the run folder holds a whole checkpoint.
 [[nodiscard]] bool has_checkpoints(const std::filesystem::path& run_dir);
 /// Reads the attributes. Throws InputError, FormatError (no checkpoint, or of a version this program does not
-/// know).
+/// know). Checks no checksum unless the reading fails.
 [[nodiscard]] CheckpointInfo read_checkpoint_info(const std::filesystem::path& checkpoint);
+/// The same after rank 0 has checked every byte: what load_checkpoint is to be given. Throws FormatError that
+/// names the damaged file and dataset and the newest intact checkpoint before it. Collective; errors are
+/// agreed on.
+[[nodiscard]] CheckpointInfo open_checkpoint_info(comm::Communicator& world,
+                                                  const std::filesystem::path& checkpoint);
 
 /// Writes <run_dir>/checkpoints/epoch-NNNNNN: temporary name, sync, rename, DONE; then removes all but this
 /// one and the keep - 1 before it (later ones are of a run that was taken up again from an earlier one).
@@ -49,7 +55,8 @@ struct CheckpointInfo {
 std::filesystem::path write_checkpoint(Trainer& trainer, const RunConfig& config, const Progress& progress,
                                        const std::filesystem::path& run_dir, int keep);
 
-/// Loads parameters, and optimizer state where `resume`, into a trainer of any grid. Throws FormatError where
+/// Loads parameters, and optimizer state where `resume`, into a trainer of any grid, from a checkpoint that
+/// open_checkpoint_info found intact. Throws FormatError where
 /// the dataset is another one (with both checksums) or a tensor is missing or has another shape. Collective
 /// (errors are agreed on).
 void load_checkpoint(Trainer& trainer, const std::filesystem::path& checkpoint, bool resume);

@@ -59,8 +59,9 @@ class RootWork {
   std::exception_ptr error_;
 };
 
-/// Calls sink(first position, rows of `cols` floats) on rank 0 for all N rows of a matrix cut by blocks, each
-/// rank giving its own (valid) rows; at most about 64 MiB at once. Collective over the tensor ranks.
+/// Calls sink(first position, rows of `cols` floats) on rank 0 for all N rows of a matrix cut by blocks, in
+/// order of position, each rank giving its own (valid) rows; at most about 64 MiB at once. Collective over
+/// the tensor ranks.
 void stream_rows_to_root(comm::Communicator& group, Index vertices, tensor::MatrixView<const float> own,
                          comm::CommPurpose purpose,
                          base::FunctionRef<void(Index, std::span<const float>)> sink);

@@ -28,8 +28,7 @@ RunParts open_run(device::Context& context, comm::Communicator& world, RunConfig
 
 RunParts open_checkpoint(device::Context& context, comm::Communicator& world, const RunConfig& config,
                          const std::filesystem::path& checkpoint) {
-  CheckpointInfo info;
-  comm::agree(world, [&] { info = read_checkpoint_info(checkpoint); });
+  const CheckpointInfo info = open_checkpoint_info(world, checkpoint);
   RunConfig own = info.config;
   own.grid = config.grid;
   own.scheme = "scatter";  // parameters are the same in both schemes

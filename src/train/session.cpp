@@ -13,6 +13,7 @@
 #include "base/timer.hpp"
 #include "base/trace.hpp"
 #include "train/checkpoint.hpp"
+#include "train/checkpoint_files.hpp"
 #include "train/grid_choice.hpp"
 #include "train/journal.hpp"
 #include "train/memory_model.hpp"
@@ -71,8 +72,7 @@ class Session {
 
   void find_resume() {
     if (config_.resume.empty()) return;
-    CheckpointInfo info;
-    comm::agree(world_, [&] { info = read_checkpoint_info(config_.resume); });
+    const CheckpointInfo info = open_checkpoint_info(world_, config_.resume);
     resume_from_ = info.folder;
     resumed_metric_ = info.config.metric;
     progress_ = info.progress;
@@ -124,6 +124,7 @@ class Session {
           is_own_run_dir(), InvalidArgument,
           "{} holds the checkpoints of another run; go on with --resume {}, or take another --run-dir",
           run_dir_.string(), run_dir_.string());
+      remove_unfinished(run_dir_ / "checkpoints");
       RunConfig recorded = config_;
       recorded.resume.clear();  // the file describes the run, not how it was picked up
       journal_ = std::make_unique<Journal>(run_dir_, recorded, progress_.epochs_done);

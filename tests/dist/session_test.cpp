@@ -17,6 +17,7 @@
 #include "io/hdf5.hpp"
 #include "support/ranks.hpp"
 #include "train/checkpoint.hpp"
+#include "train/checkpoint_files.hpp"
 #include "train/options.hpp"
 
 namespace opx::train {
@@ -71,6 +72,13 @@ RunConfig config_of(const Place& place, const std::string& run) {
 TrainResult run(comm::Communicator& world, const RunConfig& config, const Hooks& hooks = {}) {
   device::Context context({.threads = 1});
   return train(context, world, config, hooks);
+}
+
+EvalResult evaluate_at(comm::Communicator& world, const Place& place, const fs::path& checkpoint) {
+  device::Context context({.threads = 1});
+  RunConfig config = config_of(place, "a");
+  config.grid = "auto";
+  return evaluate(context, world, config, checkpoint);
 }
 
 std::vector<std::string> lines(const fs::path& file) {
@@ -211,6 +219,106 @@ TEST(Session, ACheckpointIsWholeWithItsModelAndDoneOnly) {
   }
   EXPECT_EQ(find_checkpoint(place / "").filename(), "epoch-1000000");
   fs::remove_all(place / "");
+}
+
+std::string bytes_of(const fs::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+void flip(const fs::path& file, std::size_t at) {
+  std::fstream stream(file, std::ios::in | std::ios::out | std::ios::binary);
+  stream.seekg(static_cast<std::streamoff>(at));
+  const auto byte = static_cast<char>(stream.get() ^ 0x10);
+  stream.seekp(static_cast<std::streamoff>(at));
+  stream.put(byte);
+}
+
+/// Where the elements of a dataset lie in its file.
+std::size_t position_of(const fs::path& checkpoint, const std::string& name) {
+  const std::vector<float> values = tensor_of(checkpoint, name);
+  const std::string_view pattern(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float));
+  return bytes_of(find_checkpoint(checkpoint) / "model.h5").find(pattern);
+}
+
+TEST(Session, AFlippedByteInACheckpointIsFoundAndNamed) {
+  test::for_each_world({1, 2}, [](comm::Communicator& world) {
+    const Place place("flipped");
+    place.make(world);
+    RunConfig config = config_of(place, "a");
+    config.model.features = "learned", config.model.feature_dim = 6;
+    (void)run(world, config);
+    const fs::path last = place / "a/checkpoints/epoch-000008", model = last / "model.h5";
+    config.resume = config.run_dir;
+    for (const char* name :
+         {"parameters/layers.1.weight", "optimizer/exp_avg_sq/layers.0.weight", "parameters/features"}) {
+      const std::size_t at = position_of(last, name);
+      ASSERT_NE(at, std::string::npos);
+      world.barrier();
+      if (world.rank() == 0) flip(model, at + 5);
+      world.barrier();
+      try {
+        (void)run(world, config);
+        ADD_FAILURE() << "no error for " << name;
+      } catch (const base::Error& e) {
+        EXPECT_EQ(e.kind(), base::ErrorKind::kFormat);
+        EXPECT_THAT(e.what(),
+                    HasSubstr("model.h5: dataset '" + std::string(name) + "': the checkpoint is damaged"));
+        EXPECT_THAT(e.what(), HasSubstr((place / "a/checkpoints/epoch-000006").string()));
+      }
+      world.barrier();
+      if (world.rank() == 0) flip(model, at + 5);
+      world.barrier();
+    }
+    EXPECT_EQ(run(world, config).epochs_done, 8) << "flipped back it is whole";
+    place.remove(world);
+  });
+}
+
+TEST(Session, EveryByteOfACheckpointIsUnderItsChecksum) {
+  if (test::under_mpi()) GTEST_SKIP() << "one rank is enough";
+  test::for_each_world({1}, [](comm::Communicator& world) {
+    const Place place("bytes");
+    place.make(world);
+    (void)run(world, config_of(place, "a"));
+    const fs::path last = place / "a/checkpoints/epoch-000008", older = place / "a/checkpoints/epoch-000006";
+    const std::size_t size = fs::file_size(last / "model.h5");
+    EXPECT_NO_THROW(verify_checkpoint(last));
+    for (std::size_t at = 0; at < size; at += 151) {
+      flip(last / "model.h5", at);
+      EXPECT_THROW(verify_checkpoint(last), base::FormatError) << "byte " << at;
+      EXPECT_THROW((void)evaluate_at(world, place, last), base::FormatError) << "byte " << at;
+      flip(last / "model.h5", at);
+    }
+    flip(older / "model.h5", 4000);
+    flip(last / "DONE", 3);
+    EXPECT_THAT([&] { verify_checkpoint(last); }, testing::ThrowsMessage<base::FormatError>(
+                                                      HasSubstr("no older checkpoint beside it is intact")));
+    std::ofstream(last / "DONE", std::ios::trunc) << "";
+    EXPECT_THAT([&] { verify_checkpoint(last); }, testing::ThrowsMessage<base::FormatError>(
+                                                      HasSubstr("DONE: it holds no checksum of model.h5")));
+    place.remove(world);
+  });
+}
+
+TEST(Session, WhatAnUnfinishedCheckpointLeftIsRemoved) {
+  test::for_each_world({1, 2}, [](comm::Communicator& world) {
+    const Place place("leftover");
+    place.make(world);
+    RunConfig config = config_of(place, "a");
+    (void)run(world, config);
+    const fs::path left = place / "a/checkpoints/.epoch-000009.tmp";
+    if (world.rank() == 0) {
+      fs::create_directories(left);
+      std::ofstream(left / "model.h5") << "half";
+    }
+    world.barrier();
+    config.resume = config.run_dir;
+    EXPECT_EQ(run(world, config).epochs_done, 8);
+    EXPECT_FALSE(fs::exists(left));
+    EXPECT_TRUE(fs::exists(place / "a/checkpoints/epoch-000008/DONE"));
+    place.remove(world);
+  });
 }
 
 TEST(Session, ACheckpointLoadsOnAnyNumberOfRanks) {

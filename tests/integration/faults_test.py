@@ -108,6 +108,27 @@ class BadCheckpoint(support.Case):
         self.fails(3, "checksum", "train", "b.opx", "--resume", "run", "--epochs", 5)
         self.good("eval", "run")
 
+    def test_damaged_checkpoint(self):
+        self.generate()
+        self.good("-q", "train", "tiny.opx", "--run-dir", "run", "--layers", 2, "--hidden", 8, "--epochs", 4, "--checkpoint-every", 2)
+        model = self.folder / "run/checkpoints/epoch-000004/model.h5"
+        data = bytearray(model.read_bytes())
+        good = bytes(data)
+        (self.folder / "run/checkpoints/.epoch-000006.tmp").mkdir()
+        for at in (len(data) // 3, len(data) - 40):
+            data[at] ^= 1
+            model.write_bytes(data)
+            pattern = r"epoch-000004/model\.h5: .*the checkpoint is damaged.*newest intact one before it is run/checkpoints/epoch-000002"
+            self.fails(3, pattern, "eval", "run")
+            self.fails(3, pattern, "train", "--resume", "run", "--epochs", 6)
+            if support.MPIRUN:
+                self.fails(3, pattern, "train", "--resume", "run", "--epochs", 6, mpi=2)
+            data[at] ^= 1
+        model.write_bytes(good)
+        self.assertTrue((self.folder / "run/checkpoints/.epoch-000006.tmp").exists())
+        self.good("-q", "train", "--resume", "run/checkpoints/epoch-000002", "--epochs", 6)
+        self.assertEqual([p.name for p in sorted((self.folder / "run/checkpoints").iterdir())], ["epoch-000004", "epoch-000006"])
+
     def test_no_checkpoint(self):
         (self.folder / "nothing").mkdir()
         self.fails(3, "nothing", "eval", "nothing")
