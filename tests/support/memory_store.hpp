@@ -130,6 +130,7 @@ class MemoryStore final : public graph::Store {
     require_rows(static_cast<Index>(original.size()), "original ids");
     original_ = std::move(original);
   }
+  void set_virtual_blocks(Index blocks) { info_.virtual_blocks = blocks; }
   /// From now on every read throws this (a damaged file).
   void fail_with(std::string message) { failure_ = std::move(message); }
 

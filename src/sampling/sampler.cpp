@@ -1,0 +1,83 @@
+// SPDX-FileCopyrightText: 2026 The Orthoplex authors
+// SPDX-License-Identifier: Apache-2.0
+#include "sampling/sampler.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <string>
+
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "sampling/families.hpp"
+
+namespace opx::sampling {
+namespace {
+
+constexpr std::array<std::string_view, 6> kKinds{"stratified", "uniform", "degree",
+                                                 "train",      "cluster", "saint-walk"};
+constexpr std::array<std::string_view, 2> kEstimators{"unbiased", "self-normalised"};
+
+template <std::size_t N>
+std::size_t parse(std::string_view text, const std::array<std::string_view, N>& names,
+                  std::string_view what) {
+  const auto at = std::find(names.begin(), names.end(), text);
+  if (at != names.end()) return static_cast<std::size_t>(at - names.begin());
+  const std::vector<std::string> known(names.begin(), names.end());
+  std::string list;
+  for (const auto& k : known) list += (list.empty() ? "" : ", ") + k;
+  throw base::InvalidArgument(
+      fmt::format("{} '{}' is unknown (one of {}){}", what, text, list, base::did_you_mean(text, known)));
+}
+
+}  // namespace
+
+std::string_view name(Kind kind) noexcept { return kKinds[static_cast<std::size_t>(kind)]; }
+Kind parse_kind(std::string_view text) { return static_cast<Kind>(parse(text, kKinds, "sampler")); }
+std::string_view name(Estimator estimator) noexcept {
+  return kEstimators[static_cast<std::size_t>(estimator)];
+}
+Estimator parse_estimator(std::string_view text) {
+  return static_cast<Estimator>(parse(text, kEstimators, "estimator"));
+}
+
+Index batches_of(double ratio) noexcept {
+  constexpr double kMost = 1e9;
+  return std::max<Index>(1, static_cast<Index>(std::llround(std::min(kMost, 1 / ratio))));
+}
+
+std::unique_ptr<Sampler> make_sampler(const graph::Store& store, const layout::Grid& grid,
+                                      std::span<const int> blocks, const SamplerOptions& options) {
+  OPX_REQUIRE(std::isfinite(options.ratio) && options.ratio > 0 && options.ratio <= 1, InvalidArgument,
+              "a batch ratio of {}; it is the share of the vertices in a sub-batch, above 0 and at most 1",
+              options.ratio);
+  OPX_REQUIRE(store.info().vertices > 0, InvalidArgument, "'{}' has no vertices to sample",
+              store.info().name);
+  const Blocks looked(store.info().vertices, grid.tensor_ranks(), blocks);
+  const Request request{store, looked, options};
+  switch (options.kind) {
+    case Kind::kStratified:
+      return make_stratified(request);
+    case Kind::kUniform:
+      return make_uniform(request);
+    default:
+      break;
+  }
+  throw base::InvalidArgument(fmt::format("sampler '{}' is not there yet", name(options.kind)));
+}
+
+std::vector<int> blocks_of_rank(const layout::Grid& grid, layout::Coord coord, Index layers) {
+  coord.d = 0;
+  std::vector<int> blocks{grid.rank_of(coord)};
+  for (Index l = 0; l < std::min<Index>(layers, 3); ++l) {
+    const layout::Roles roles = layout::roles_of(l);
+    for (const auto& slab : {layout::row_blocks(grid, roles, coord[roles.r]),
+                             layout::column_blocks(grid, roles, coord[roles.k])})
+      blocks.insert(blocks.end(), slab.begin(), slab.end());
+  }
+  std::sort(blocks.begin(), blocks.end());
+  blocks.erase(std::unique(blocks.begin(), blocks.end()), blocks.end());
+  return blocks;
+}
+
+}  // namespace opx::sampling
