@@ -284,13 +284,13 @@ void add_losses(Data& d, std::vector<Item>& items) {
       d, "cross-entropy", 8,
       [&d, logits] { softmax_cross_entropy(d.context, logits, d.labels, d.use, 1, d.gradient.view()); },
       [&d](MatrixView<float> g) {
-        ref::softmax_cross_entropy(d.context, head(d.logits), head(d.labels), head(d.use), 1, g);
+        ref::softmax_cross_entropy(d.context, head(d.logits), head(d.labels), head(d.use), 1, g, {});
       }));
   items.push_back(loss_item(
       d, "sigmoid BCE", 12,
       [&d, logits, targets] { sigmoid_bce(d.context, logits, targets, d.use, 1, d.gradient.view()); },
       [&d](MatrixView<float> g) {
-        ref::sigmoid_bce(d.context, head(d.logits), head(d.targets), head(d.use), 1, g);
+        ref::sigmoid_bce(d.context, head(d.logits), head(d.targets), head(d.use), 1, g, {});
       }));
   items.push_back({"argmax", 0, 4 * static_cast<double>(logits.size()),
                    [&d, logits] { argmax_rows(d.context, logits, d.best); },

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstddef>
 #include <string_view>
+#include <vector>
 
 namespace opx::base {
 
@@ -25,6 +26,7 @@ enum class Phase : std::size_t {
   kOptimizer,
   kComm,
   kPack,
+  kSample,
   kEvaluate,
   kCheckpoint,
   kOther,
@@ -34,13 +36,21 @@ enum class Phase : std::size_t {
 
 class TraceWriter;
 
-/// Seconds and calls by phase of one rank; not shared between ranks.
+/// Seconds and calls by phase of one rank, and by label within a phase; not shared between ranks.
 class PhaseClock {
  public:
   void add(Phase phase, double seconds) noexcept {
     seconds_[static_cast<std::size_t>(phase)] += seconds;
     ++calls_[static_cast<std::size_t>(phase)];
   }
+  /// The same, kept by `label` too. Labels are literals: few, and they outlive the clock.
+  void add(Phase phase, std::string_view label, double seconds);
+  struct Labelled {
+    Phase phase;
+    std::string_view label;
+    double seconds;
+  };
+  [[nodiscard]] const std::vector<Labelled>& by_label() const noexcept { return by_label_; }
   [[nodiscard]] double seconds(Phase phase) const noexcept {
     return seconds_[static_cast<std::size_t>(phase)];
   }
@@ -48,6 +58,7 @@ class PhaseClock {
   void reset() noexcept {
     seconds_ = {};
     calls_ = {};
+    for (Labelled& entry : by_label_) entry.seconds = 0;
   }
   /// Also records every scope as a trace event from now on; null stops. Not owned.
   void set_trace(TraceWriter* trace) noexcept { trace_ = trace; }
@@ -56,6 +67,7 @@ class PhaseClock {
  private:
   std::array<double, static_cast<std::size_t>(Phase::kCount)> seconds_{};
   std::array<long, static_cast<std::size_t>(Phase::kCount)> calls_{};
+  std::vector<Labelled> by_label_;
   TraceWriter* trace_ = nullptr;
 };
 

@@ -10,13 +10,12 @@ namespace {
 constexpr double kMomentum = 0.1;
 }
 
-BatchNorm::BatchNorm(device::Context& context, comm::Communicator& group, Index cols, Index valid_rows,
-                     Index count, std::span<float> running_mean, std::span<float> running_var)
+BatchNorm::BatchNorm(device::Context& context, comm::Communicator& group, Index cols, const Rows& rows,
+                     std::span<float> running_mean, std::span<float> running_var)
     : context_(context),
       group_(group),
       cols_(cols),
-      valid_rows_(valid_rows),
-      count_(count),
+      rows_(rows),
       running_mean_(running_mean),
       running_var_(running_var),
       mean_(static_cast<std::size_t>(cols)),
@@ -35,12 +34,12 @@ void BatchNorm::publish(tensor::Epilogue& epilogue, std::span<const double> mean
 
 void BatchNorm::from_batch(tensor::MatrixView<const float> q, tensor::Epilogue& epilogue) {
   const auto cols = static_cast<std::size_t>(cols_);
-  const double count = static_cast<double>(std::max<Index>(count_, 1));
+  const double count = static_cast<double>(std::max<Index>(rows_.total, 1));
   std::vector<double> mean(cols), variance(cols), unused(cols), zero(cols);
-  tensor::column_sums(context_, q, epilogue.bias, valid_rows_, zero, mean, unused);
+  tensor::column_sums(context_, q, epilogue.bias, rows_.valid, zero, mean, unused);
   group_.all_reduce(std::span(mean), comm::ReduceOp::kSum, comm::CommPurpose::kNorm);
   for (double& m : mean) m /= count;
-  tensor::column_sums(context_, q, epilogue.bias, valid_rows_, mean, unused, variance);
+  tensor::column_sums(context_, q, epilogue.bias, rows_.valid, mean, unused, variance);
   group_.all_reduce(std::span(variance), comm::ReduceOp::kSum, comm::CommPurpose::kNorm);
   const double unbias = count > 1 ? count / (count - 1) : 1;
   for (std::size_t j = 0; j < cols; ++j) {
@@ -66,7 +65,7 @@ void BatchNorm::backward(tensor::MatrixView<const float> q, const tensor::Epilog
   const std::vector<float> all(sums.begin(), sums.end());
   const std::span<const float> view(all);
   const auto cols = static_cast<std::size_t>(cols_);
-  tensor::batch_norm_backward(context_, q, epilogue, view.first(cols), view.last(cols), count_, valid_rows_,
+  tensor::batch_norm_backward(context_, q, epilogue, view.first(cols), view.last(cols), rows_.total, rows_.valid,
                               dq);
 }
 

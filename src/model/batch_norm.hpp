@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: 2026 The Orthoplex authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Batch norm over all vertices of the graph: moments are sums over every tensor rank's valid rows, so the
+// Batch norm over all vertices of the graph or batch: moments are sums over every tensor rank's valid rows, so the
 // network equals the serial one whatever the grid. Two passes (mean, then squared deviations), fp64 on the
 // wire.
 #pragma once
@@ -11,6 +11,7 @@
 
 #include "comm/communicator.hpp"
 #include "device/context.hpp"
+#include "model/rows.hpp"
 #include "tensor/elementwise.hpp"
 #include "tensor/matrix.hpp"
 
@@ -18,9 +19,10 @@ namespace opx::model {
 
 class BatchNorm {
  public:
-  /// `valid_rows` of this rank count; `count` is their number over all ranks of `group`. The running
-  /// statistics are parameters of the model; momentum 0.1 and the unbiased variance, as in PyTorch.
-  BatchNorm(device::Context& context, comm::Communicator& group, Index cols, Index valid_rows, Index count,
+  /// `rows` (looked at in every call) says which rows of this rank count, and how many do over all ranks of
+  /// `group`. The running statistics are parameters of the model; momentum 0.1 and the unbiased variance, as
+  /// in PyTorch.
+  BatchNorm(device::Context& context, comm::Communicator& group, Index cols, const Rows& rows,
             std::span<float> running_mean, std::span<float> running_var);
 
   /// Moments of q + bias over all ranks into the epilogue (two all-reduces of cols doubles); updates the
@@ -38,7 +40,8 @@ class BatchNorm {
 
   device::Context& context_;
   comm::Communicator& group_;
-  Index cols_, valid_rows_, count_;
+  Index cols_;
+  const Rows& rows_;
   std::span<float> running_mean_, running_var_;
   std::vector<float> mean_, inverse_std_;
 };

@@ -19,6 +19,7 @@
 #include "device/context.hpp"
 #include "model/operand.hpp"
 #include "model/parameters.hpp"
+#include "model/rows.hpp"
 #include "model/spec.hpp"
 #include "model/workspace.hpp"
 #include "parallel/aggregate.hpp"
@@ -31,6 +32,7 @@ struct Environment {
   parallel::Aggregator& aggregator;
   Workspace& workspace;
   Parameters& parameters;
+  const Rows& rows;  ///< of the pass under way
   /// Until the scope ends, time counts as elementwise work.
   [[nodiscard]] base::PhaseScope elementwise() const {
     return base::PhaseScope(context.clock(), base::Phase::kElementwise, "elementwise");

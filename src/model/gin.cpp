@@ -73,7 +73,7 @@ class Gin final : public ConvolutionBase {
   }
   void activate(const Array& u, bool keep) {
     const base::PhaseScope scope = env_.elementwise();
-    if (keep && mask_rows_ != u.rows()) mask_ = tensor::PassMask(env_.context, mask_rows_ = u.rows(), out_);
+    if (keep) mask_.reshape(env_.context, u.rows(), out_, env_.workspace.reserved_rows());
     tensor::epilogue_forward(env_.context, u.view(), inner(), {}, u.view(), keep ? &mask_ : nullptr, nullptr);
   }
   tensor::Epilogue inner() {
@@ -126,7 +126,6 @@ class Gin final : public ConvolutionBase {
   Operand x_;
   Array t_, s_, u_;
   tensor::PassMask mask_;
-  Index mask_rows_ = -1;
 };
 
 }  // namespace

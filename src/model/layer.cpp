@@ -11,8 +11,7 @@ namespace opx::model {
 
 using tensor::Norm;
 
-Layer::Layer(Environment environment, comm::Communicator& group, const layout::GraphShard& shard,
-             const ModelSpec& spec, Index layer)
+Layer::Layer(Environment environment, comm::Communicator& group, const ModelSpec& spec, Index layer)
     : env_(environment),
       spec_(spec),
       layer_(layer),
@@ -20,12 +19,10 @@ Layer::Layer(Environment environment, comm::Communicator& group, const layout::G
       last_(layer + 1 == spec.layers()),
       residual_(spec.has_residual(layer)),
       norm_(last_ ? Norm::kNone : spec.norm),
-      own_(shard.own),
       prefix_(fmt::format("layers.{}.", layer)),
       convolution_(make_convolution(environment, spec, layer)) {
   if (norm_ == Norm::kBatch)
-    batch_norm_.emplace(env_.context, group, out_, own_.size(), shard.vertices,
-                        vector("norm.running_mean", false), vector("norm.running_var", false));
+    batch_norm_.emplace(env_.context, group, out_, env_.rows, vector("norm.running_mean", false), vector("norm.running_var", false));
 }
 
 std::span<float> Layer::vector(const std::string& suffix, bool gradient) {
@@ -43,11 +40,7 @@ tensor::Epilogue Layer::epilogue(const Pass& pass) {
   if (norm_ != Norm::kNone) e.gamma = vector("norm.gamma", false);
   if (norm_ == Norm::kLayer || norm_ == Norm::kBatch) e.beta = vector("norm.beta", false);
   if (pass.training && spec_.dropout > 0)
-    e.dropout = {.rate = spec_.dropout,
-                 .seed = spec_.seed,
-                 .step = pass.step,
-                 .layer = static_cast<std::uint32_t>(layer_ + 1),
-                 .vertex_begin = own_.begin};
+    e.dropout = env_.rows.dropout(spec_.dropout, spec_.seed, pass.step, static_cast<std::uint32_t>(layer_ + 1));
   return e;
 }
 
@@ -60,10 +53,18 @@ tensor::EpilogueGradients Layer::gradients() {
 }
 
 void Layer::prepare_training(Index rows) {
-  if (mask_.words_per_row() == 0) mask_ = tensor::PassMask(env_.context, rows, out_);
-  if ((norm_ != Norm::kLayer && norm_ != Norm::kRms) || !inverse_std_.empty()) return;
-  if (norm_ == Norm::kLayer) mean_ = device::Buffer<float>(env_.context, rows);
-  inverse_std_ = device::Buffer<float>(env_.context, rows);
+  const Index most = std::max(rows, env_.workspace.reserved_rows());
+  mask_.reshape(env_.context, rows, out_, most);
+  if ((norm_ != Norm::kLayer && norm_ != Norm::kRms) || inverse_std_.size() >= rows) return;
+  if (norm_ == Norm::kLayer) mean_ = device::Buffer<float>(env_.context, most);
+  inverse_std_ = device::Buffer<float>(env_.context, most);
+}
+
+tensor::RowMoments Layer::moments(Index rows) {
+  const auto first = [rows](device::Buffer<float>& buffer) {
+    return buffer.span().first(buffer.empty() ? 0 : static_cast<std::size_t>(rows));
+  };
+  return {first(mean_), first(inverse_std_)};
 }
 
 Array Layer::forward(ConvolutionInput input, const Pass& pass) {
@@ -78,11 +79,12 @@ Array Layer::forward(ConvolutionInput input, const Pass& pass) {
       batch_norm_->from_running(e);
   }
   if (pass.training) prepare_training(q.rows());
-  const tensor::RowMoments moments{mean_.span(), inverse_std_.span()};
+  const bool keeps_moments = pass.training && !inverse_std_.empty();
+  const tensor::RowMoments kept = keeps_moments ? moments(q.rows()) : tensor::RowMoments{};
   Array y = norm_ == Norm::kNone ? q : env_.workspace.take(q.rows(), out_);
   tensor::epilogue_forward(env_.context, q.view(), e, residual.view(), y.view(),
                            pass.training ? &mask_ : nullptr,
-                           pass.training && !inverse_std_.empty() ? &moments : nullptr);
+                           keeps_moments ? &kept : nullptr);
   if (pass.training) {
     epilogue_ = e;
     if (norm_ != Norm::kNone) q_ = std::move(q);
@@ -93,10 +95,10 @@ Array Layer::forward(ConvolutionInput input, const Pass& pass) {
 /// dq from dy, which may be one array.
 void Layer::backward_epilogue(const Array& dy, const Array& dq) {
   const base::PhaseScope scope = env_.elementwise();
-  const tensor::RowMoments moments{mean_.span(), inverse_std_.span()};
+  const tensor::RowMoments kept = moments(dy.rows());
   const tensor::EpilogueGradients g = gradients();
   tensor::epilogue_backward(env_.context, dy.view(), q_.view(), epilogue_, mask_,
-                            inverse_std_.empty() ? nullptr : &moments, dq.view(), g);
+                            inverse_std_.empty() ? nullptr : &kept, dq.view(), g);
   if (batch_norm_) {
     batch_norm_->backward(q_.view(), epilogue_, g, dq.view());
     std::fill(g.bias.begin(), g.bias.end(), 0.0F);  // the mean takes the bias out again

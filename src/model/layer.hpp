@@ -10,7 +10,6 @@
 #include <optional>
 
 #include "comm/communicator.hpp"
-#include "layout/graph_shard.hpp"
 #include "model/batch_norm.hpp"
 #include "model/convolution.hpp"
 
@@ -29,8 +28,7 @@ inline constexpr std::uint32_t kInputStream = 0, kAggregatedInputStream = 255;
 
 class Layer {
  public:
-  Layer(Environment environment, comm::Communicator& group, const layout::GraphShard& shard,
-        const ModelSpec& spec, Index layer);
+  Layer(Environment environment, comm::Communicator& group, const ModelSpec& spec, Index layer);
 
   [[nodiscard]] Array forward(ConvolutionInput input, const Pass& pass);
   /// dy: gradient of the output; returns dx (empty unless need_dx).
@@ -41,6 +39,7 @@ class Layer {
   [[nodiscard]] tensor::EpilogueGradients gradients();
   [[nodiscard]] std::span<float> vector(const std::string& suffix, bool gradient);
   void prepare_training(Index rows);
+  [[nodiscard]] tensor::RowMoments moments(Index rows);
   void backward_epilogue(const Array& dy, const Array& dq);
 
   Environment env_;
@@ -48,7 +47,6 @@ class Layer {
   Index layer_, out_;
   bool last_, residual_;
   tensor::Norm norm_;
-  Range own_;
   std::string prefix_;
   std::unique_ptr<Convolution> convolution_;
   std::optional<BatchNorm> batch_norm_;

@@ -9,28 +9,54 @@
 namespace opx::model {
 
 Model::Model(device::Context& context, parallel::ProcessGrid& grid, const layout::GraphShard& shard,
-             parallel::Aggregator& aggregator, ModelSpec spec, tensor::Matrix<float>&& features)
+             parallel::Aggregator& aggregator, ModelSpec spec, tensor::Matrix<float>&& features,
+             std::shared_ptr<Parameters> parameters)
     : context_(context),
       spec_(std::move(spec)),
-      own_(shard.own),
-      parameters_(context, spec_),
+      rows_{.begin = shard.own.begin, .valid = shard.own.size(), .total = shard.vertices},
+      parameters_(parameters ? std::move(parameters) : std::make_shared<Parameters>(context, spec_)),
       workspace_(context),
-      features_(std::move(features)) {
+      features_(std::move(features)),
+      input_(features_.view()) {
   OPX_REQUIRE(features_.rows() == shard.block_rows && features_.cols() == spec_.widths.front(),
               DimensionMismatch, "features are {} x {}, the model takes {} x {}", features_.rows(),
               features_.cols(), shard.block_rows, spec_.widths.front());
-  const Environment environment{context_, aggregator, workspace_, parameters_};
-  for (Index l = 0; l < spec_.layers(); ++l)
-    layers_.push_back(std::make_unique<Layer>(environment, grid.tensor(), shard, spec_, l));
+  add_layers(grid, aggregator);
   if (spec_.cached()) cache_first_aggregation(aggregator, shard.block_rows);
   if (spec_.learned_features)
     learned_gradient_ = tensor::Matrix<float>(context_, shard.block_rows, spec_.widths.front());
 }
 
+Model::Model(device::Context& context, parallel::ProcessGrid& grid, parallel::Aggregator& aggregator,
+             ModelSpec spec, std::shared_ptr<Parameters> parameters, Index most_rows)
+    : context_(context), spec_(std::move(spec)), parameters_(std::move(parameters)), workspace_(context) {
+  OPX_REQUIRE(!spec_.cached() && !spec_.learned_features, InvalidArgument,
+              "a model of batches has neither a cached first aggregation nor learned features");
+  workspace_.reserve_rows(most_rows);
+  add_layers(grid, aggregator);
+}
+
+void Model::add_layers(parallel::ProcessGrid& grid, parallel::Aggregator& aggregator) {
+  const Environment environment{context_, aggregator, workspace_, *parameters_, rows_};
+  for (Index l = 0; l < spec_.layers(); ++l)
+    layers_.push_back(std::make_unique<Layer>(environment, grid.tensor(), spec_, l));
+}
+
+void Model::bind(const Rows& rows, tensor::MatrixView<float> features) {
+  OPX_REQUIRE(!spec_.cached() && !spec_.learned_features, InvalidArgument,
+              "this model has an input of its own");
+  OPX_REQUIRE(features.cols == spec_.widths.front() &&
+                  (rows.positions.empty() || static_cast<Index>(rows.positions.size()) == features.rows),
+              DimensionMismatch, "features are {} x {} for {} positions, the model takes {} columns",
+              features.rows, features.cols, rows.positions.size(), spec_.widths.front());
+  rows_ = rows;
+  input_ = features;
+}
+
 void Model::cache_first_aggregation(parallel::Aggregator& aggregator, Index rows) {
   aggregated_ = tensor::Matrix<float>(context_, rows, spec_.widths.front());
   aggregator.forward(0, std::as_const(features_).view(), aggregated_.view());
-  if (spec_.kind == Kind::kGcn && !spec_.has_residual(0)) features_ = {};
+  if (spec_.kind == Kind::kGcn && !spec_.has_residual(0)) features_ = {}, input_ = {};
 }
 
 tensor::MatrixView<float> Model::learned_features() noexcept {
@@ -45,15 +71,11 @@ const char* Model::input_dropout_on() const noexcept {
 
 tensor::Dropout Model::input_dropout(const Pass& pass, std::uint32_t stream) const {
   if (!pass.training || spec_.input_dropout <= 0) return {};
-  return {.rate = spec_.input_dropout,
-          .seed = spec_.seed,
-          .step = pass.step,
-          .layer = stream,
-          .vertex_begin = own_.begin};
+  return rows_.dropout(spec_.input_dropout, spec_.seed, pass.step, stream);
 }
 
 ConvolutionInput Model::first_input(const Pass& pass) {
-  Operand x{Array::borrow(features_.view()), input_dropout(pass, kInputStream)};
+  Operand x{Array::borrow(input_), input_dropout(pass, kInputStream)};
   if (spec_.cached())
     return {std::move(x), {Array::borrow(aggregated_.view()), input_dropout(pass, kAggregatedInputStream)}};
   if (x.dropout.rate <= 0) return {std::move(x), {}};
@@ -73,10 +95,12 @@ Array Model::forward(const Pass& pass, Array* embeddings) {
   return x;
 }
 
-void Model::backward(Array dlogits) {
+void Model::backward(Array dlogits, base::FunctionRef<void(Index)> layer_done) {
   Array dy = std::move(dlogits);
-  for (Index l = spec_.layers() - 1; l >= 0; --l)
+  for (Index l = spec_.layers() - 1; l >= 0; --l) {
     dy = layers_[static_cast<std::size_t>(l)]->backward(std::move(dy), l > 0 || spec_.learned_features);
+    layer_done(l);
+  }
   if (!spec_.learned_features) return;
   const base::PhaseScope scope(context_.clock(), base::Phase::kElementwise, "elementwise");
   if (spec_.input_dropout > 0)

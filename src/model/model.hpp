@@ -13,6 +13,8 @@
 #include <span>
 #include <vector>
 
+#include "base/function_ref.hpp"
+#include "layout/graph_shard.hpp"
 #include "model/layer.hpp"
 #include "parallel/process_grid.hpp"
 
@@ -23,18 +25,34 @@ class Model {
   /// `features`: block_rows x widths[0] rows of this rank's vertices (or of the learned table), padded rows
   /// zero. Collective over grid.tensor(): with the first aggregation cached A X is computed here, and the
   /// features are freed unless the model needs them beside it. `shard` must have transposes for training.
+  /// `parameters`: shared with other models of the same spec; null: of its own.
   Model(device::Context& context, parallel::ProcessGrid& grid, const layout::GraphShard& shard,
-        parallel::Aggregator& aggregator, ModelSpec spec, tensor::Matrix<float>&& features);
+        parallel::Aggregator& aggregator, ModelSpec spec, tensor::Matrix<float>&& features,
+        std::shared_ptr<Parameters> parameters = nullptr);
+  /// A model whose input is bound before every pass: batches. No collective. Throws InvalidArgument for a
+  /// spec with a cached first aggregation or learned features.
+  Model(device::Context& context, parallel::ProcessGrid& grid, parallel::Aggregator& aggregator, ModelSpec spec,
+        std::shared_ptr<Parameters> parameters, Index most_rows);
   Model(const Model&) = delete;
   Model& operator=(const Model&) = delete;
 
   [[nodiscard]] const ModelSpec& spec() const noexcept { return spec_; }
-  [[nodiscard]] Parameters& parameters() noexcept { return parameters_; }
+  [[nodiscard]] Parameters& parameters() noexcept { return *parameters_; }
+
+  /// The input of the passes that follow; both stay with the caller. `features` has the aggregator's
+  /// block_rows, padded rows zero.
+  void bind(const Rows& rows, tensor::MatrixView<float> features);
+  /// What the passes run on: empty where the first aggregation is cached and nothing else needs it.
+  [[nodiscard]] tensor::MatrixView<float> features() const noexcept { return input_; }
 
   /// Logits, block_rows x widths.back(). `embeddings`, if not null, receives the input of the last layer.
   [[nodiscard]] Array forward(const Pass& pass, Array* embeddings = nullptr);
-  /// From the gradient of the logits of the last training pass (consumed). Overwrites all gradients.
-  void backward(Array dlogits);
+  /// From the gradient of the logits of the last training pass (consumed). Overwrites all gradients; calls
+  /// layer_done(l) as soon as those of layer l are there, the last layer first.
+  void backward(Array dlogits, base::FunctionRef<void(Index)> layer_done);
+  void backward(Array dlogits) {
+    backward(std::move(dlogits), [](Index) {});
+  }
 
   /// The learned feature table and its gradient (this rank's rows, complete); empty views otherwise.
   [[nodiscard]] tensor::MatrixView<float> learned_features() noexcept;
@@ -44,16 +62,18 @@ class Model {
   [[nodiscard]] const char* input_dropout_on() const noexcept;
 
  private:
+  void add_layers(parallel::ProcessGrid& grid, parallel::Aggregator& aggregator);
   void cache_first_aggregation(parallel::Aggregator& aggregator, Index rows);
   [[nodiscard]] ConvolutionInput first_input(const Pass& pass);
   [[nodiscard]] tensor::Dropout input_dropout(const Pass& pass, std::uint32_t stream) const;
 
   device::Context& context_;
   ModelSpec spec_;
-  Range own_;
-  Parameters parameters_;
+  Rows rows_;
+  std::shared_ptr<Parameters> parameters_;
   Workspace workspace_;
   tensor::Matrix<float> features_, aggregated_, learned_gradient_;
+  tensor::MatrixView<float> input_;  ///< features_, or what is bound
   tensor::PassMask input_mask_;
   std::vector<std::unique_ptr<Layer>> layers_;
 };

@@ -32,7 +32,7 @@ void fill(device::Buffer<float>& buffer, float value) { std::fill(buffer.begin()
 
 }  // namespace
 
-Parameters::Parameters(device::Context& context, const ModelSpec& spec) {
+Parameters::Parameters(device::Context& context, const ModelSpec& spec, Index tail) {
   Index trained = 0, statistics = 0;
   for (ParameterSpec& p : parameter_specs(spec)) {
     Index& used = p.trained ? trained : statistics;
@@ -42,7 +42,7 @@ Parameters::Parameters(device::Context& context, const ModelSpec& spec) {
     used += size;
   }
   values_ = device::Buffer<float>(context, trained);
-  gradients_ = device::Buffer<float>(context, trained);
+  gradients_ = device::Buffer<float>(context, trained + tail);
   statistics_ = device::Buffer<float>(context, statistics);
   fill(values_, 0);
   fill(gradients_, 0);
@@ -54,6 +54,14 @@ Parameters::Parameters(device::Context& context, const ModelSpec& spec) {
     if (entry.spec.initial == Initial::kOne) std::fill(v.data, v.data + v.size(), 1.0F);
     ++index;
   }
+}
+
+Range Parameters::gradients_of(Index layer) const noexcept {
+  Range range{count_, 0};
+  for (const Entry& entry : entries_)
+    if (entry.spec.trained && entry.spec.layer == layer)
+      range = {std::min(range.begin, entry.offset), std::max(range.end, entry.offset + entry.spec.size())};
+  return range;
 }
 
 const Parameters::Entry& Parameters::find(std::string_view name) const {

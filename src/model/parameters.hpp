@@ -20,8 +20,9 @@ namespace opx::model {
 class Parameters {
  public:
   /// Allocates and initialises: Glorot-uniform weights from philox(kInit, seed), a function of the position
-  /// of the parameter in the list and of the element alone; the same on every rank.
-  Parameters(device::Context& context, const ModelSpec& spec);
+  /// of the parameter in the list and of the element alone; the same on every rank. `tail` more floats lie
+  /// behind the gradients, for what is summed over ranks in the same message.
+  Parameters(device::Context& context, const ModelSpec& spec, Index tail = 0);
 
   struct Entry {
     ParameterSpec spec;
@@ -38,7 +39,18 @@ class Parameters {
 
   /// All trained parameters, one after the other: what one all-reduce sums.
   [[nodiscard]] std::span<float> values() noexcept { return values_.span(); }
-  [[nodiscard]] std::span<float> gradients() noexcept { return gradients_.span(); }
+  [[nodiscard]] std::span<float> gradients() noexcept {
+    return gradients_.span().first(static_cast<std::size_t>(count_));
+  }
+  /// Gradients and tail, contiguous; the tail alone.
+  [[nodiscard]] std::span<float> bucket() noexcept { return gradients_.span(); }
+  [[nodiscard]] std::span<float> tail() noexcept {
+    return gradients_.span().subspan(static_cast<std::size_t>(count_));
+  }
+  /// Where the gradients of a layer lie in bucket(); layers follow one another.
+  [[nodiscard]] Range gradients_of(Index layer) const noexcept;
+  /// Running statistics of batch norm, one after the other.
+  [[nodiscard]] std::span<float> statistics() noexcept { return statistics_.span(); }
   /// Number of trained scalars.
   [[nodiscard]] Index count() const noexcept { return count_; }
 

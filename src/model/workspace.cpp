@@ -14,7 +14,7 @@ constexpr Index kLargestExcess =
 Workspace::Workspace(device::Context& context) : context_(context), free_(std::make_shared<Pool>()) {}
 
 Array Workspace::take(Index rows, Index cols) {
-  const Index need = std::max<Index>(rows * cols, 1);
+  const Index need = std::max<Index>(std::max(rows, reserved_rows_) * cols, 1);
   auto best = free_->end();
   for (auto it = free_->begin(); it != free_->end(); ++it)
     if (it->size() >= need && it->size() / kLargestExcess <= need &&

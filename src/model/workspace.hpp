@@ -42,12 +42,17 @@ class Workspace {
   /// rows x cols, not initialised: the smallest free buffer that fits and is at most twice as large, or a new
   /// one. Handles may outlive the Workspace object, not the Context.
   [[nodiscard]] Array take(Index rows, Index cols);
+  /// From now on every matrix gets memory for so many rows at least: batches of different sizes then find
+  /// each other's.
+  void reserve_rows(Index rows) noexcept { reserved_rows_ = rows; }
+  [[nodiscard]] Index reserved_rows() const noexcept { return reserved_rows_; }
   /// Frees the buffers that nobody holds (between phases of different shapes).
   void trim() noexcept;
 
  private:
   using Pool = std::vector<device::Buffer<float>>;
   device::Context& context_;
+  Index reserved_rows_ = 0;
   std::shared_ptr<Pool> free_;
 };
 

@@ -18,11 +18,13 @@
 #include "parallel/aggregate.hpp"
 
 #include <algorithm>
+#include <string_view>
 #include <vector>
 
 #include "base/bfloat16.hpp"
 #include "base/error.hpp"
 #include "parallel/aggregate_schedule.hpp"
+#include "parallel/self_normalise.hpp"
 #include "spmm/multiply.hpp"
 #include "tensor/elementwise.hpp"
 
@@ -33,6 +35,10 @@ namespace {
 using base::Phase;
 using base::PhaseScope;
 using tensor::MatrixView;
+
+// A collective's start and wait count together: its exposed time.
+constexpr std::string_view kToColumns = "aggregate rows to columns", kGather = "aggregate gather",
+                           kReduce = "aggregate reduce-scatter", kToRows = "aggregate columns to rows";
 
 void move_columns(device::Context& context, MatrixView<const float> from, MatrixView<float> to) {
   tensor::copy(context, from, to);
@@ -58,6 +64,8 @@ struct Aggregator::Workspace {
     kSummed,
     kReturned,
     kShared,
+    kFactors,
+    kMatrix,
     kUses
   };
 
@@ -67,12 +75,22 @@ struct Aggregator::Workspace {
     const Index bytes = elements * static_cast<Index>(sizeof(T));
     if (buffer.size() < bytes) {
       buffer = {};  // first give back, so that the peak is the new size alone
-      buffer = device::Buffer<std::byte>(context, bytes);
+      buffer = device::Buffer<std::byte>(context, static_cast<Index>(static_cast<double>(bytes) * headroom));
     }
     return {reinterpret_cast<T*>(buffer.data()), static_cast<std::size_t>(elements)};
   }
 
+  /// Of the self-normalised rows: c of every row, and matrices beside those of a Pass.
+  std::span<float> factors(device::Context& context, Index rows) { return get<float>(context, kFactors, 0, rows); }
+  MatrixView<float> matrix(device::Context& context, Index rows, Index cols, Index slot) {
+    return {get<float>(context, kMatrix, slot, rows * cols).data(), rows, cols};
+  }
+
   std::array<std::array<device::Buffer<std::byte>, 2>, kUses> buffers;
+  void expect(Index most_rows, Index rows) {
+    headroom = std::max(1.0, static_cast<double>(most_rows) / static_cast<double>(std::max<Index>(rows, 1)));
+  }
+  double headroom = 1;  ///< most rows of a batch over those of the one under way
 };
 
 /// One aggregation under way; T is the type on the wire.
@@ -125,7 +143,7 @@ class Aggregator::Pass {
     start_columns(1);
     for (Index q = 0; q < panels + (reduces ? 1 : 0); ++q) {
       if (exists(q)) {
-        finish(at(q).gather);
+        finish(at(q).gather, kGather);
         start_gather(q + 1);
         if (gathers) start_columns(q + 2);
         multiply(q);
@@ -144,7 +162,7 @@ class Aggregator::Pass {
       side_ = 1;
       start_columns(q);
       start_gather(q);
-      finish(at(q).gather);
+      finish(at(q).gather, kGather);
       multiply(q);
       start_reduce(q);
       start_return(q);
@@ -170,8 +188,8 @@ class Aggregator::Pass {
     return workspace_.get<U>(context_, Workspace::kShared, side_, elements);
   }
 
-  void finish(comm::Request& request) {
-    PhaseScope scope(context_.clock(), Phase::kComm, "aggregate wait");
+  void finish(comm::Request& request, std::string_view label) {
+    PhaseScope scope(context_.clock(), Phase::kComm, label);
     request.wait();
   }
 
@@ -205,7 +223,7 @@ class Aggregator::Pass {
       panel.column_rows = sent;
       return;
     }
-    PhaseScope scope(context_.clock(), Phase::kComm, "aggregate rows to columns");
+    PhaseScope scope(context_.clock(), Phase::kComm, kToColumns);
     panel.column_rows = scratch<T>(Workspace::kColumns, q, rows() * groups_.c.size() * panel.own);
     panel.columns = groups_.c.template iall_to_all_v<T>(sent, counts_of_members(panel), panel.column_rows,
                                                         own_counts(panel), purpose_);
@@ -233,12 +251,12 @@ class Aggregator::Pass {
   void start_gather(Index q) {
     if (!exists(q) || !sends_features()) return;
     Panel& panel = at(q);
-    finish(panel.columns);
+    finish(panel.columns, kToColumns);
     if (groups_.gather.size() == 1) {
       panel.gathered = panel.column_rows;
       return;
     }
-    PhaseScope scope(context_.clock(), Phase::kComm, "aggregate gather");
+    PhaseScope scope(context_.clock(), Phase::kComm, kGather);
     panel.gathered =
         scratch<T>(Workspace::kGathered, q, std::ssize(panel.column_rows) * groups_.gather.size());
     panel.gather = groups_.gather.template iall_gather<T>(panel.column_rows, panel.gathered, purpose_);
@@ -285,7 +303,7 @@ class Aggregator::Pass {
       panel.summed = partial;
       return;
     }
-    PhaseScope scope(context_.clock(), Phase::kComm, "aggregate reduce-scatter");
+    PhaseScope scope(context_.clock(), Phase::kComm, kReduce);
     panel.summed = summed_target(q, std::ssize(partial) / groups_.reduce.size());
     panel.reduce =
         groups_.reduce.template ireduce_scatter<T>(partial, panel.summed, comm::ReduceOp::kSum, purpose_);
@@ -305,12 +323,12 @@ class Aggregator::Pass {
   void start_return(Index q) {
     if (!exists(q) || !sends_sums()) return;
     Panel& panel = at(q);
-    finish(panel.reduce);
+    finish(panel.reduce, kReduce);
     if (groups_.c.size() == 1) {
       panel.back = panel.summed;
       return;
     }
-    PhaseScope scope(context_.clock(), Phase::kComm, "aggregate columns to rows");
+    PhaseScope scope(context_.clock(), Phase::kComm, kToRows);
     panel.back = scratch<T>(Workspace::kReturned, q, rows() * panel.total);
     panel.returned = groups_.c.template iall_to_all_v<T>(panel.summed, own_counts(panel), panel.back,
                                                          counts_of_members(panel), purpose_);
@@ -320,7 +338,7 @@ class Aggregator::Pass {
   void unpack(Index q) {
     if (!exists(q) || !sends_sums()) return;
     Panel& panel = at(q);
-    finish(panel.returned);
+    finish(panel.returned, kToRows);
     if (static_cast<const void*>(panel.back.data()) == y_.data) return;
     PhaseScope scope(context_.clock(), Phase::kPack, "aggregate unpack");
     const T* part = panel.back.data();
@@ -357,18 +375,73 @@ Aggregator::~Aggregator() = default;
 
 void Aggregator::forward(Index layer, MatrixView<const float> x, MatrixView<float> y,
                          comm::CommPurpose purpose) {
-  const layout::Roles roles = layout::roles_of(layer);
-  run(shard_.tile[static_cast<std::size_t>(layer % 3)].get(), roles.c, roles.r, roles.k, x, y, purpose);
+  workspace_->expect(options_.most_rows, x.rows);
+  if (full_.empty()) return run(layer, false, options_.wire, x, y, purpose);
+  if (factors_known_) {
+    run(layer, false, options_.wire, x, y, purpose);
+  } else {
+    forward_with_sums(layer, x, y, purpose);
+  }
+  PhaseScope scope(context_.clock(), Phase::kElementwise, "self-normalise");
+  const std::span<const float> c = workspace_->factors(context_, x.rows);
+  detail::blend_rows(context_, c, diagonal_, x, y);
 }
 
 void Aggregator::backward(Index layer, MatrixView<const float> x, MatrixView<float> y,
                           comm::CommPurpose purpose) {
-  const layout::Roles roles = layout::roles_of(layer);
-  run(shard_.transposed[static_cast<std::size_t>(layer % 3)].get(), roles.c, roles.k, roles.r, x, y, purpose);
+  workspace_->expect(options_.most_rows, x.rows);
+  if (full_.empty()) return run(layer, true, options_.wire, x, y, purpose);
+  OPX_REQUIRE(factors_known_, InternalError, "backward of a batch before its first forward aggregation");
+  const std::span<const float> c = workspace_->factors(context_, x.rows);
+  const MatrixView<float> scaled = workspace_->matrix(context_, x.rows, x.cols, 0);
+  {
+    PhaseScope scope(context_.clock(), Phase::kElementwise, "self-normalise");
+    tensor::scale_rows(context_, x, c, scaled);
+  }
+  run(layer, true, options_.wire, scaled, y, purpose);
+  PhaseScope scope(context_.clock(), Phase::kElementwise, "self-normalise");
+  detail::add_rest_of_rows(context_, c, diagonal_, x, y);
 }
 
-void Aggregator::run(const layout::Tile* tile, layout::Axis c, layout::Axis gather, layout::Axis reduce,
-                     MatrixView<const float> x, MatrixView<float> y, comm::CommPurpose purpose) {
+void Aggregator::self_normalise(std::span<const float> full, std::span<const float> diagonal) {
+  OPX_REQUIRE((full.empty() || std::ssize(full) == shard_.block_rows) && full.size() == diagonal.size(),
+              DimensionMismatch, "{} row sums and {} diagonal entries for {} rows", full.size(),
+              diagonal.size(), shard_.block_rows);
+  full_ = full, diagonal_ = diagonal;
+  factors_known_ = false;
+}
+
+void Aggregator::row_sums(std::span<float> out, comm::CommPurpose purpose) {
+  const Index rows = shard_.block_rows;
+  workspace_->expect(options_.most_rows, rows);
+  const MatrixView<float> ones = workspace_->matrix(context_, rows, 1, 0);
+  tensor::fill(context_, 1, ones);
+  run(0, false, Wire::kFloat32, ones, {out.data(), rows, 1}, purpose);
+}
+
+/// The column of ones travels with x, unless that would round it (bf16) or nothing travels.
+void Aggregator::forward_with_sums(Index layer, MatrixView<const float> x, MatrixView<float> y,
+                                   comm::CommPurpose purpose) {
+  const bool together = options_.wire == Wire::kFloat32 && grid_.grid().tensor_ranks() > 1;
+  const Index cols = together ? x.cols + 1 : 1;
+  const MatrixView<float> in = workspace_->matrix(context_, x.rows, cols, 0),
+                          out = workspace_->matrix(context_, x.rows, cols, 1);
+  tensor::fill(context_, 1, in.middle_cols({cols - 1, cols}));
+  if (together) tensor::copy(context_, x, in.middle_cols({0, x.cols}));
+  run(layer, false, Wire::kFloat32, in, out, purpose);
+  if (together)
+    tensor::copy(context_, out.middle_cols({0, x.cols}), y);
+  else
+    run(layer, false, options_.wire, x, y, purpose);
+  detail::row_factors(full_, diagonal_, out.middle_cols({cols - 1, cols}),
+                      workspace_->factors(context_, x.rows));
+  factors_known_ = true;
+}
+
+void Aggregator::run(Index layer, bool transposed, Wire wire, MatrixView<const float> x, MatrixView<float> y,
+                     comm::CommPurpose purpose) {
+  const auto rotation = static_cast<std::size_t>(layer % 3);
+  const layout::Tile* tile = (transposed ? shard_.transposed : shard_.tile)[rotation].get();
   OPX_REQUIRE(tile != nullptr, InvalidArgument, "this shard was loaded without the transposes of its tiles");
   OPX_REQUIRE(x.rows == shard_.block_rows && y.rows == x.rows && y.cols == x.cols, DimensionMismatch,
               "aggregation of {} x {} into {} x {}; own rows are {}", x.rows, x.cols, y.rows, y.cols,
@@ -379,11 +452,13 @@ void Aggregator::run(const layout::Tile* tile, layout::Axis c, layout::Axis gath
     spmm::multiply(context_, tile->view(), x, y, tile->factors());
     return;
   }
-  comm::Communicator& members = grid_.axis(c);
-  comm::Communicator &gathering = grid_.axis(gather), &reducing = grid_.axis(reduce);
+  const layout::Roles roles = layout::roles_of(layer);
+  comm::Communicator& members = grid_.axis(roles.c);
+  comm::Communicator &gathering = grid_.axis(transposed ? roles.k : roles.r),
+                     &reducing = grid_.axis(transposed ? roles.r : roles.k);
   const Schedule schedule = make_schedule({members.size(), gathering.size(), reducing.size(), x.rows, x.cols},
                                           options_, members.backend() == "mpi");
-  if (options_.wire == Wire::kBfloat16) {
+  if (wire == Wire::kBfloat16) {
     Pass<bfloat16>(context_, {members, gathering, reducing}, *tile, *workspace_, schedule, purpose, x, y)
         .run();
   } else {

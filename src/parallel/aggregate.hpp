@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 
 #include "comm/communicator.hpp"
 #include "device/context.hpp"
@@ -31,6 +32,8 @@ struct AggregateOptions {
   /// Column panels. 0: chosen by the backend and the width; one, unless the work space would pass 1 GiB or
   /// the backend overlaps. The result is the same to the bit for any number.
   int panels = 0;
+  /// Batches of different sizes: work space is taken for so many rows at once. 0: as needed.
+  Index most_rows = 0;
   Pipeline pipeline = Pipeline::kAuto;
 };
 
@@ -59,17 +62,35 @@ class Aggregator {
   void backward(Index layer, tensor::MatrixView<const float> x, tensor::MatrixView<float> y,
                 comm::CommPurpose purpose = comm::CommPurpose::kBackward);
 
+  /// Self-normalised rows (design.md 4.5): the part of A x off the diagonal is scaled to the sum of the full
+  /// row, where the row lives.
+  ///
+  ///   forward    y = c (A x - a x) + a x,        c = full / (A 1 - a), 0 where that sum is 0
+  ///   backward   y = A^T (c x) + a (1 - c) x     the transpose of the above
+  ///
+  /// `full` (W: off-diagonal row sums of the whole graph) and `diagonal` (a) have block_rows elements, own
+  /// rows, and stay with the caller. A 1 is one more column of the first forward() after this call (of its
+  /// own, in fp32, where the wire is bf16): no exchange of its own. Empty spans: rows as they are, as at
+  /// the start. To be called for every batch that is bound.
+  void self_normalise(std::span<const float> full, std::span<const float> diagonal);
+  /// out = (A 1)_v of the own rows with the roles of layer 0, in fp32: one exchange of one column.
+  void row_sums(std::span<float> out, comm::CommPurpose purpose);
+
  private:
   struct Workspace;
   template <class T>
   class Pass;
-  void run(const layout::Tile* tile, layout::Axis c, layout::Axis gather, layout::Axis reduce,
-           tensor::MatrixView<const float> x, tensor::MatrixView<float> y, comm::CommPurpose purpose);
+  void run(Index layer, bool transposed, Wire wire, tensor::MatrixView<const float> x,
+           tensor::MatrixView<float> y, comm::CommPurpose purpose);
+  void forward_with_sums(Index layer, tensor::MatrixView<const float> x, tensor::MatrixView<float> y,
+                         comm::CommPurpose purpose);
   device::Context& context_;
   ProcessGrid& grid_;
   const layout::GraphShard& shard_;
   AggregateOptions options_;
   std::unique_ptr<Workspace> workspace_;
+  std::span<const float> full_, diagonal_;
+  bool factors_known_ = false;
 };
 
 }  // namespace opx::parallel

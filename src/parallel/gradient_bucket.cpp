@@ -2,43 +2,42 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "parallel/gradient_bucket.hpp"
 
-#include <algorithm>
-
 #include "base/error.hpp"
 
 namespace opx::parallel {
 
-std::size_t GradientBucket::add(std::string name, Index rows, Index cols) {
-  OPX_REQUIRE(data_.empty(), InternalError, "slot '{}' added to a bucket that is allocated", name);
-  OPX_REQUIRE(rows >= 0 && cols >= 0, InvalidArgument, "slot '{}' of {} x {}", name, rows, cols);
-  for (const Slot& slot : slots_)
-    OPX_REQUIRE(slot.name != name, InvalidArgument, "two slots named '{}'", name);
-  slots_.push_back({std::move(name), rows, cols, size_});
-  size_ += rows * cols;
-  return slots_.size() - 1;
+GradientBucket::GradientBucket(device::Context& context, comm::Communicator& group, std::span<float> data,
+                               Index least)
+    : context_(context),
+      group_(group),
+      data_(data),
+      least_(least),
+      ready_(std::ssize(data)),
+      sent_(std::ssize(data)) {}
+
+void GradientBucket::ready_from(Index begin) {
+  OPX_REQUIRE(begin >= 0 && begin <= ready_, InternalError,
+              "gradients from {} on are said to be complete; from {} on they were already", begin, ready_);
+  ready_ = begin;
+  if (sent_ - ready_ >= least_) send();
 }
 
-void GradientBucket::allocate(device::Context& context) {
-  data_ = device::Buffer<float>(context, size_);
-  zero();
+void GradientBucket::send() {
+  if (group_.size() > 1 && sent_ > ready_) {
+    const base::PhaseScope scope(context_.clock(), base::Phase::kComm, "gradients");
+    const auto part = data_.subspan(static_cast<std::size_t>(ready_), static_cast<std::size_t>(sent_ - ready_));
+    under_way_.push_back(group_.iall_reduce(part, comm::ReduceOp::kSum, comm::CommPurpose::kGradient));
+  }
+  sent_ = ready_;
 }
 
-tensor::MatrixView<float> GradientBucket::view(std::size_t slot) noexcept {
-  const Slot& s = slots_[slot];
-  return {data_.data() + s.offset, s.rows, s.cols};
-}
-
-std::span<float> GradientBucket::span(std::size_t slot) noexcept {
-  const Slot& s = slots_[slot];
-  return {data_.data() + s.offset, static_cast<std::size_t>(s.size())};
-}
-
-void GradientBucket::zero() noexcept { std::fill(data_.begin(), data_.end(), 0.0F); }
-
-void GradientBucket::reduce(device::Context& context, ProcessGrid& grid) {
-  if (grid.world().size() == 1 || size_ == 0) return;
-  base::PhaseScope scope(context.clock(), base::Phase::kComm, "gradients");
-  grid.world().all_reduce(data_.span(), comm::ReduceOp::kSum, comm::CommPurpose::kGradient);
+void GradientBucket::finish() {
+  ready_from(0);
+  send();
+  const base::PhaseScope scope(context_.clock(), base::Phase::kComm, "gradients");
+  for (comm::Request& request : under_way_) request.wait();
+  under_way_.clear();
+  ready_ = sent_ = std::ssize(data_);
 }
 
 }  // namespace opx::parallel

@@ -5,6 +5,7 @@
 // features.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 
@@ -41,6 +42,12 @@ class PassMask {
   PassMask() = default;
   PassMask(device::Context& context, Index rows, Index cols)
       : rows_(rows), words_per_row_(ceil_div(cols, 64)), bits_(context, rows * ceil_div(cols, 64)) {}
+  /// Takes another shape; new memory, for `most_rows` at least, only where the old is too small.
+  void reshape(device::Context& context, Index rows, Index cols, Index most_rows = 0) {
+    rows_ = rows, words_per_row_ = ceil_div(cols, 64);
+    if (const Index wanted = std::max(rows, most_rows) * words_per_row_; bits_.size() < wanted)
+      bits_ = device::Buffer<std::uint64_t>(context, wanted);
+  }
   [[nodiscard]] std::uint64_t* row(Index i) noexcept { return bits_.data() + i * words_per_row_; }
   [[nodiscard]] const std::uint64_t* row(Index i) const noexcept { return bits_.data() + i * words_per_row_; }
   [[nodiscard]] bool test(Index i, Index j) const noexcept { return (row(i)[j / 64] >> (j % 64)) & 1U; }

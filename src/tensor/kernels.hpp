@@ -42,9 +42,11 @@ using ScaleRows = void(device::Context&, MatrixView<const float> x, std::span<co
 
 using SoftmaxCrossEntropy = LossSum(device::Context&, MatrixView<const float> logits,
                                     std::span<const std::int32_t> labels, std::span<const std::uint8_t> use,
-                                    double scale, MatrixView<float> gradient);
+                                    double scale, MatrixView<float> gradient,
+                                    std::span<const float> weights);
 using SigmoidBce = LossSum(device::Context&, MatrixView<const float> logits, MatrixView<const float> targets,
-                           std::span<const std::uint8_t> use, double scale, MatrixView<float> gradient);
+                           std::span<const std::uint8_t> use, double scale, MatrixView<float> gradient,
+                           std::span<const float> weights);
 using RowsInPlace = void(device::Context&, MatrixView<float> x);
 using ArgmaxRows = void(device::Context&, MatrixView<const float> x, std::span<std::int32_t> best);
 

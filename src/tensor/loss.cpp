@@ -9,22 +9,26 @@ namespace opx::tensor {
 
 using detail::require_same_shape;
 using detail::require_size;
+using detail::require_size_or_empty;
 
 LossSum softmax_cross_entropy(device::Context& context, MatrixView<const float> logits,
                               std::span<const std::int32_t> labels, std::span<const std::uint8_t> use,
-                              double scale, MatrixView<float> gradient) {
+                              double scale, MatrixView<float> gradient, std::span<const float> weights) {
   require_size("softmax_cross_entropy", "labels", labels.size(), logits.rows);
   require_size("softmax_cross_entropy", "use", use.size(), logits.rows);
+  require_size_or_empty("softmax_cross_entropy", "weights", weights.size(), logits.rows);
   if (gradient.data != nullptr) require_same_shape("softmax_cross_entropy, gradient", logits, gradient);
-  return cpu::softmax_cross_entropy(context, logits, labels, use, scale, gradient);
+  return cpu::softmax_cross_entropy(context, logits, labels, use, scale, gradient, weights);
 }
 
 LossSum sigmoid_bce(device::Context& context, MatrixView<const float> logits, MatrixView<const float> targets,
-                    std::span<const std::uint8_t> use, double scale, MatrixView<float> gradient) {
+                    std::span<const std::uint8_t> use, double scale, MatrixView<float> gradient,
+                    std::span<const float> weights) {
   require_same_shape("sigmoid_bce, targets", logits, targets);
   require_size("sigmoid_bce", "use", use.size(), logits.rows);
+  require_size_or_empty("sigmoid_bce", "weights", weights.size(), logits.rows);
   if (gradient.data != nullptr) require_same_shape("sigmoid_bce, gradient", logits, gradient);
-  return cpu::sigmoid_bce(context, logits, targets, use, scale, gradient);
+  return cpu::sigmoid_bce(context, logits, targets, use, scale, gradient, weights);
 }
 
 void softmax_rows(device::Context& context, MatrixView<float> x) { cpu::softmax_rows(context, x); }

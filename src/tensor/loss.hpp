@@ -22,16 +22,18 @@ struct LossSum {
 /// count. gradient (if not empty) = scale * (softmax - onehot) on counting rows, 0 elsewhere; it may be the
 /// logits. A counting row with a NaN, or whose largest logit is infinite, gives NaN. Bits do not depend on
 /// the number of threads (all here). Throws DimensionMismatch, and InvalidArgument for a counting label >=
-/// cols.
+/// cols. `weights` (rows, or empty for ones): factors of each row's loss and gradient; `terms` counts rows.
 LossSum softmax_cross_entropy(device::Context& context, MatrixView<const float> logits,
                               std::span<const std::int32_t> labels, std::span<const std::uint8_t> use,
-                              double scale, MatrixView<float> gradient);
+                              double scale, MatrixView<float> gradient, std::span<const float> weights = {});
 
 /// Sigmoid binary cross-entropy per task; targets rows x tasks with values 0, 1, or anything not finite for
 /// unlabelled (that entry does not count). gradient (if not empty) = scale * (sigmoid - target) on counting
-/// entries, 0 elsewhere; it may be the logits. A NaN logit gives NaN. Throws DimensionMismatch.
+/// entries, 0 elsewhere; it may be the logits. A NaN logit gives NaN. Throws DimensionMismatch. `weights` as
+/// above.
 LossSum sigmoid_bce(device::Context& context, MatrixView<const float> logits, MatrixView<const float> targets,
-                    std::span<const std::uint8_t> use, double scale, MatrixView<float> gradient);
+                    std::span<const std::uint8_t> use, double scale, MatrixView<float> gradient,
+                    std::span<const float> weights = {});
 
 /// In place: each row becomes its softmax, or each entry its sigmoid.
 void softmax_rows(device::Context& context, MatrixView<float> x);

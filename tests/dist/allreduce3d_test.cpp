@@ -76,25 +76,35 @@ struct Parameters {
       weights.emplace_back(context, w.rows, w.cols);
       std::copy(w.data.begin(), w.data.end(), weights.back().span().begin());
       biases.emplace_back(gcn.biases[l].begin(), gcn.biases[l].end());
-      bucket.add("layers." + std::to_string(l) + ".weight", w.rows, w.cols);
-      bucket.add("layers." + std::to_string(l) + ".bias", 1, w.cols);
+      offsets.push_back(static_cast<Index>(offsets.back() + w.rows * w.cols));
+      offsets.push_back(offsets.back() + w.cols);
     }
-    bucket.allocate(context);
+    all = device::Buffer<float>(context, offsets.back());
     for (std::size_t l = 0; l < weights.size(); ++l) {
       values.push_back({weights[l].view(), biases[l]});
-      gradients.push_back({bucket.view(2 * l), bucket.span(2 * l + 1)});
+      gradients.push_back(
+          {{gradient(2 * l).data(), weights[l].rows(), weights[l].cols()}, gradient(2 * l + 1)});
     }
+  }
+  /// Of weight (2 l) or bias (2 l + 1) of layer l.
+  std::span<float> gradient(std::size_t slot) {
+    return all.span().subspan(static_cast<std::size_t>(offsets[slot]),
+                              static_cast<std::size_t>(offsets[slot + 1] - offsets[slot]));
+  }
+  void reduce(device::Context& context, comm::Communicator& world) {
+    GradientBucket(context, world, all.span()).finish();
   }
   std::vector<Matrix<float>> weights;
   std::vector<std::vector<float>> biases;
-  GradientBucket bucket;
+  std::vector<Index> offsets = {0};
+  device::Buffer<float> all;
   std::vector<LayerParameters> values;
   std::vector<LayerGradients> gradients;
 };
 
 void expect_gradients(Parameters& parameters, const test::DenseGcn::Result& want, const std::string& what) {
   for (std::size_t l = 0; l < want.weight_gradients.size(); ++l) {
-    const auto weight = parameters.bucket.span(2 * l), bias = parameters.bucket.span(2 * l + 1);
+    const auto weight = parameters.gradient(2 * l), bias = parameters.gradient(2 * l + 1);
     for (std::size_t i = 0; i < weight.size(); ++i) {
       ASSERT_NEAR(weight[i], want.weight_gradients[l].data[i], 2e-5)
           << what << " layer " << l << " weight " << i;
@@ -133,16 +143,16 @@ void check(comm::Communicator& world, const layout::Grid& shape, const Problem& 
   const auto class_axis = static_cast<comm::CommAxis>(last.k);
   EXPECT_EQ(world.traffic().at(class_axis, CommPurpose::kLoss).bytes,
             4 * allreduce_loss_words(model, shape, grid.coord()));
-  parameters.bucket.reduce(context, grid);
+  parameters.reduce(context, world);
   EXPECT_EQ(world.traffic().bytes(CommPurpose::kGradient), 4 * gradient_words(model, world.size()));
   const auto want = oracle.run(true, 5);
   EXPECT_NEAR(loss, want.loss, 1e-5) << what;
   expect_gradients(parameters, want, what);
 
-  const std::vector<float> first(parameters.bucket.all().begin(), parameters.bucket.all().end());
+  const std::vector<float> first(parameters.all.begin(), parameters.all.end());
   EXPECT_EQ(gcn.step(parameters.values, parameters.gradients, 5), loss) << what;
-  parameters.bucket.reduce(context, grid);
-  EXPECT_EQ(std::memcmp(first.data(), parameters.bucket.all().data(), first.size() * sizeof(float)), 0)
+  parameters.reduce(context, world);
+  EXPECT_EQ(std::memcmp(first.data(), parameters.all.data(), first.size() * sizeof(float)), 0)
       << what;
 
   Matrix<float> own(context, home.block_rows, p.widths.back());

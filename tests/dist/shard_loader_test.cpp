@@ -162,27 +162,40 @@ TEST(LoadVertices, OwnRowsAndPadding) {
   });
 }
 
-TEST(GradientBucket, SumsOverEveryRankInOneMessage) {
+TEST(GradientBucket, SumsOverEveryRankInPartsAsTheyComplete) {
   test::for_each_world({1, 2, 3, 4, 6}, [](comm::Communicator& world) {
     device::Context context(one_thread());
-    ProcessGrid grid(world, {.gx = world.size()});
-    GradientBucket bucket;
-    EXPECT_EQ(bucket.add("a", 2, 3), 0U);
-    EXPECT_EQ(bucket.add("b", 1, 4), 1U);
-    EXPECT_THROW(bucket.add("a", 1, 1), base::InvalidArgument);
-    bucket.allocate(context);
-    EXPECT_THROW(bucket.add("c", 1, 1), base::InternalError);
-    EXPECT_EQ(bucket.size(), 10);
-    EXPECT_EQ(bucket.slots()[1].offset, 6);
-    for (const float v : bucket.all()) EXPECT_EQ(v, 0.0F);
-    bucket.view(0)(1, 2) = static_cast<float>(world.rank() + 1);
-    bucket.span(1)[3] = 1;
-    world.traffic().reset();
-    bucket.reduce(context, grid);
     const int p = world.size();
-    EXPECT_EQ(bucket.all()[5], static_cast<float>(p * (p + 1) / 2));
-    EXPECT_EQ(bucket.all()[9], static_cast<float>(p));
-    EXPECT_EQ(world.traffic().bytes(comm::CommPurpose::kGradient), 4 * ceil_div(2 * 10 * (p - 1), p));
+    std::vector<float> data(10);
+    const auto fill = [&](Index begin, Index end) {
+      for (Index i = begin; i < end; ++i)
+        data[static_cast<std::size_t>(i)] = static_cast<float>((world.rank() + 1) * (i + 1));
+    };
+    const auto expect_sums = [&] {
+      for (Index i = 0; i < 10; ++i)
+        EXPECT_EQ(data[static_cast<std::size_t>(i)], static_cast<float>((i + 1) * p * (p + 1) / 2)) << i;
+    };
+    const auto message = [p](Index words) { return 4 * ceil_div(2 * words * (p - 1), p); };
+    const auto bytes = [&] { return world.traffic().bytes(comm::CommPurpose::kGradient); };
+    GradientBucket bucket(context, world, data, 4);
+    for (int step = 0; step < 2; ++step) {  // it serves every step
+      world.traffic().reset();
+      fill(7, 10);
+      bucket.ready_from(7);  // too small alone
+      EXPECT_EQ(bytes(), 0);
+      fill(3, 7);
+      bucket.ready_from(3);
+      EXPECT_THROW(bucket.ready_from(4), base::InternalError);
+      fill(0, 3);
+      bucket.finish();
+      expect_sums();
+      EXPECT_EQ(bytes(), message(7) + message(3));
+    }
+    world.traffic().reset();
+    fill(0, 10);
+    GradientBucket(context, world, data).finish();
+    expect_sums();
+    EXPECT_EQ(bytes(), message(10));
   });
 }
 

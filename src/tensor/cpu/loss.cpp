@@ -28,14 +28,15 @@ LossSum sum_ranges(device::Context& context, MatrixView<const float> logits, con
 
 LossSum softmax_cross_entropy(device::Context& context, MatrixView<const float> logits,
                               std::span<const std::int32_t> labels, std::span<const std::uint8_t> use,
-                              double scale, MatrixView<float> gradient) {
-  const CrossEntropyRows args{logits, labels, use, scale, gradient};
+                              double scale, MatrixView<float> gradient, std::span<const float> weights) {
+  const CrossEntropyRows args{logits, labels, use, scale, gradient, weights};
   return sum_ranges(context, logits, [&](Range r) { return cross_entropy_rows(args, r); });
 }
 
 LossSum sigmoid_bce(device::Context& context, MatrixView<const float> logits, MatrixView<const float> targets,
-                    std::span<const std::uint8_t> use, double scale, MatrixView<float> gradient) {
-  const BceRows args{logits, targets, use, scale, gradient};
+                    std::span<const std::uint8_t> use, double scale, MatrixView<float> gradient,
+                    std::span<const float> weights) {
+  const BceRows args{logits, targets, use, scale, gradient, weights};
   return sum_ranges(context, logits, [&](Range r) { return bce_rows(args, r); });
 }
 

@@ -72,10 +72,13 @@ double softmax_row(const float* row, Index n, float factor, float* out) {
   return std::log(static_cast<double>(sum)) + static_cast<double>(max);
 }
 
+double weight_of(std::span<const float> weights, Index i) {
+  return weights.empty() ? 1.0 : static_cast<double>(weights[static_cast<size_t>(i)]);
+}
+
 LossSum CrossEntropyRange(const CrossEntropyRows& args, Range rows) {
   const Index n = args.logits.cols;
   const bool wants_gradient = args.gradient.data != nullptr;
-  const float scale = static_cast<float>(args.scale);
   std::vector<float> scratch(wants_gradient ? 0 : static_cast<size_t>(n));
   LossSum total;
   for (Index i = rows.begin; i < rows.end; ++i) {
@@ -86,8 +89,9 @@ LossSum CrossEntropyRange(const CrossEntropyRows& args, Range rows) {
       continue;
     }
     OPX_REQUIRE(label < n, InvalidArgument, "row {} has label {}, but there are {} classes", i, label, n);
-    const double wanted = static_cast<double>(args.logits(i, label));
-    total.sum += softmax_row(args.logits.row(i), n, scale, out) - wanted;
+    const double wanted = static_cast<double>(args.logits(i, label)), weight = weight_of(args.weights, i);
+    const auto scale = static_cast<float>(args.scale * weight);
+    total.sum += weight * (softmax_row(args.logits.row(i), n, scale, out) - wanted);
     ++total.terms;
     out[label] -= scale;
   }
@@ -107,7 +111,8 @@ HWY_INLINE VF sigmoid_of(VF x, VF e) {
 LossSum bce_row(const BceRows& args, Index i) {
   const F32 d;
   const Index n = args.logits.cols;
-  const VF scale = hn::Set(d, static_cast<float>(args.scale));
+  const double weight = weight_of(args.weights, i);
+  const VF scale = hn::Set(d, static_cast<float>(args.scale * weight));
   VF sum = hn::Zero(d);
   LossSum row;
   for (Index j = 0; j < n; j += lanes()) {
@@ -122,7 +127,7 @@ LossSum bce_row(const BceRows& args, Index i) {
     const VF gradient = hn::Mul(scale, hn::Sub(sigmoid_of(x, e), t));
     store(hn::IfThenElseZero(counts, gradient), args.gradient.row(i), j, n);
   }
-  row.sum = static_cast<double>(sum_of(sum));
+  row.sum = weight * static_cast<double>(sum_of(sum));
   return row;
 }
 

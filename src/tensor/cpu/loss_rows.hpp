@@ -17,6 +17,7 @@ struct CrossEntropyRows {
   std::span<const std::uint8_t> use;
   double scale;
   MatrixView<float> gradient;
+  std::span<const float> weights;  ///< empty: ones
 };
 LossSum cross_entropy_rows(const CrossEntropyRows& args, Range rows);
 
@@ -25,6 +26,7 @@ struct BceRows {
   std::span<const std::uint8_t> use;
   double scale;
   MatrixView<float> gradient;
+  std::span<const float> weights;  ///< empty: ones
 };
 LossSum bce_rows(const BceRows& args, Range rows);
 

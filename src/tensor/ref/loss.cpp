@@ -12,6 +12,10 @@ namespace {
 
 double stable_sigmoid(double x) { return x >= 0 ? 1 / (1 + std::exp(-x)) : std::exp(x) / (1 + std::exp(x)); }
 
+double weight_of(std::span<const float> weights, Index i) {
+  return weights.empty() ? 1.0 : static_cast<double>(weights[static_cast<std::size_t>(i)]);
+}
+
 /// Largest entry of row i; NaN if the row has one.
 double row_max(MatrixView<const float> x, Index i) {
   double best = -std::numeric_limits<double>::infinity();
@@ -30,37 +34,39 @@ double row_exp_sum(MatrixView<const float> x, Index i, double max) {
 
 LossSum softmax_cross_entropy(device::Context&, MatrixView<const float> logits,
                               std::span<const std::int32_t> labels, std::span<const std::uint8_t> use,
-                              double scale, MatrixView<float> gradient) {
+                              double scale, MatrixView<float> gradient, std::span<const float> weights) {
   LossSum total;
   for (Index i = 0; i < logits.rows; ++i) {
     const auto r = static_cast<std::size_t>(i);
     const bool counts = use[r] != 0 && labels[r] >= 0;
-    const double max = row_max(logits, i), sum = row_exp_sum(logits, i, max);
+    const double max = row_max(logits, i), sum = row_exp_sum(logits, i, max), weight = weight_of(weights, i);
     if (counts) {
-      total.sum += std::log(sum) + max - static_cast<double>(logits(i, labels[r]));
+      total.sum += weight * (std::log(sum) + max - static_cast<double>(logits(i, labels[r])));
       ++total.terms;
     }
     for (Index j = 0; j < logits.cols && gradient.data != nullptr; ++j) {
       const double p = std::exp(static_cast<double>(logits(i, j)) - max) / sum;
-      gradient(i, j) = counts ? static_cast<float>(scale * (p - (j == labels[r] ? 1 : 0))) : 0.0F;
+      gradient(i, j) = counts ? static_cast<float>(weight * scale * (p - (j == labels[r] ? 1 : 0))) : 0.0F;
     }
   }
   return total;
 }
 
 LossSum sigmoid_bce(device::Context&, MatrixView<const float> logits, MatrixView<const float> targets,
-                    std::span<const std::uint8_t> use, double scale, MatrixView<float> gradient) {
+                    std::span<const std::uint8_t> use, double scale, MatrixView<float> gradient,
+                    std::span<const float> weights) {
   LossSum total;
   for (Index i = 0; i < logits.rows; ++i)
     for (Index j = 0; j < logits.cols; ++j) {
       const bool counts = use[static_cast<std::size_t>(i)] != 0 && std::isfinite(targets(i, j));
       const auto x = static_cast<double>(logits(i, j)), t = static_cast<double>(targets(i, j));
+      const double weight = weight_of(weights, i);
       if (counts) {
-        total.sum += (x > 0 ? x : 0) - x * t + std::log1p(std::exp(-std::abs(x)));
+        total.sum += weight * ((x > 0 ? x : 0) - x * t + std::log1p(std::exp(-std::abs(x))));
         ++total.terms;
       }
       if (gradient.data != nullptr)
-        gradient(i, j) = counts ? static_cast<float>(scale * (stable_sigmoid(x) - t)) : 0.0F;
+        gradient(i, j) = counts ? static_cast<float>(weight * scale * (stable_sigmoid(x) - t)) : 0.0F;
     }
   return total;
 }

@@ -52,7 +52,7 @@ TEST_P(LossOn, SoftmaxCrossEntropyEqualsReference) {
     const Labels l(5001, classes);
     Strided<float> got(5001, classes, 1), expected(5001, classes, 1);
     const LossSum a = softmax_cross_entropy(context, x.read(), l.labels, l.use, 0.25, got.view());
-    const LossSum b = ref::softmax_cross_entropy(context, x.read(), l.labels, l.use, 0.25, expected.view());
+    const LossSum b = ref::softmax_cross_entropy(context, x.read(), l.labels, l.use, 0.25, expected.view(), {});
     EXPECT_EQ(a.terms, b.terms);
     EXPECT_NEAR(a.sum, b.sum, 1e-6 * b.sum + 1e-9) << classes;
     EXPECT_LT(worst_difference(got.read(), expected.read()), 1e-6) << classes;
@@ -84,12 +84,34 @@ TEST(SoftmaxCrossEntropy, GradientEqualsFiniteDifferences) {
     for (Index j = 0; j < 5; ++j) {
       const float before = x.view()(i, j);
       x.view()(i, j) = before + kStep;
-      const double up = ref::softmax_cross_entropy(context, x.read(), l.labels, l.use, 1, {}).sum;
+      const double up = ref::softmax_cross_entropy(context, x.read(), l.labels, l.use, 1, {}, {}).sum;
       x.view()(i, j) = before - kStep;
-      const double down = ref::softmax_cross_entropy(context, x.read(), l.labels, l.use, 1, {}).sum;
+      const double down = ref::softmax_cross_entropy(context, x.read(), l.labels, l.use, 1, {}, {}).sum;
       x.view()(i, j) = before;
       EXPECT_NEAR(gradient.view()(i, j), (up - down) * 256, 1e-5);
     }
+}
+
+TEST_P(LossOn, RowWeightsScaleLossAndGradient) {
+  device::Context context({.threads = 2});
+  const auto x = Strided<float>::random(31, 9, 1, 5, -6, 6);
+  const Labels l(31, 9);
+  const auto t = random_targets(31, 9);
+  std::vector<float> weights;
+  for (int i = 0; i < 31; ++i) weights.push_back(0.25F * static_cast<float>(i % 6));
+  Strided<float> got(31, 9, 2), expected(31, 9);
+  LossSum a = softmax_cross_entropy(context, x.read(), l.labels, l.use, 0.5, got.view(), weights);
+  LossSum b = ref::softmax_cross_entropy(context, x.read(), l.labels, l.use, 0.5, expected.view(), weights);
+  EXPECT_NEAR(a.sum, b.sum, 1e-5 * b.sum);
+  EXPECT_EQ(a.terms, b.terms);
+  EXPECT_LE(worst_difference(got.read(), expected.read()), 1e-6);
+  a = sigmoid_bce(context, x.read(), t.read(), l.use, 0.5, got.view(), weights);
+  b = ref::sigmoid_bce(context, x.read(), t.read(), l.use, 0.5, expected.view(), weights);
+  EXPECT_NEAR(a.sum, b.sum, 1e-5 * b.sum);
+  EXPECT_LE(worst_difference(got.read(), expected.read()), 1e-6);
+  weights.pop_back();
+  EXPECT_THROW(softmax_cross_entropy(context, x.read(), l.labels, l.use, 1, {}, weights),
+               base::DimensionMismatch);
 }
 
 TEST_P(LossOn, SoftmaxCrossEntropyLargeLogitsAndNan) {
@@ -103,7 +125,7 @@ TEST_P(LossOn, SoftmaxCrossEntropyLargeLogitsAndNan) {
   EXPECT_EQ(softmax_cross_entropy(context, x.read(), labels, first, 1, g.view()).sum, 0);
   EXPECT_EQ(g.view()(1, 0), 0);
   EXPECT_TRUE(std::isnan(softmax_cross_entropy(context, x.read(), labels, all, 1, g.view()).sum));
-  ref::softmax_cross_entropy(context, x.read(), labels, all, 1, expected.view());
+  ref::softmax_cross_entropy(context, x.read(), labels, all, 1, expected.view(), {});
   EXPECT_LT(worst_difference(g.read(), expected.read()), 1e-6);
 }
 
@@ -115,7 +137,7 @@ TEST_P(LossOn, SigmoidBceEqualsReference) {
     const Labels l(3001, 2);
     Strided<float> got(3001, tasks, 1), expected(3001, tasks, 1);
     const LossSum a = sigmoid_bce(context, x.read(), t.read(), l.use, 0.5, got.view());
-    const LossSum b = ref::sigmoid_bce(context, x.read(), t.read(), l.use, 0.5, expected.view());
+    const LossSum b = ref::sigmoid_bce(context, x.read(), t.read(), l.use, 0.5, expected.view(), {});
     EXPECT_EQ(a.terms, b.terms);
     EXPECT_NEAR(a.sum, b.sum, 1e-6 * b.sum) << tasks;
     EXPECT_LT(worst_difference(got.read(), expected.read()), 1e-6) << tasks;
