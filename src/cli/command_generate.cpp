@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
+#include "base/timer.hpp"
 #include "cli/command.hpp"
 #include "cli/prepare_flags.hpp"
 #include "graph/export.hpp"
@@ -43,7 +44,9 @@ class Kind {
     device::ContextOptions threads;
     threads.threads = flags_.threads();
     device::Context context(std::move(threads));
-    if (format_ == "opx") return flags_.run(environment, make(context), flags_.output(sub_.get_name()));
+    const double started = base::now_seconds();
+    if (format_ == "opx")
+      return flags_.run(environment, make(context), flags_.output(sub_.get_name()), started);
     OPX_REQUIRE(format_ == "ogbn-csv", InvalidArgument, "--format is '{}'; it takes opx|ogbn-csv", format_);
     write_folder(environment, context);
   }

@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 
 #include "base/text.hpp"
+#include "base/timer.hpp"
 #include "cli/command.hpp"
 #include "cli/prepare_flags.hpp"
 #include "graph/source.hpp"
@@ -28,6 +29,7 @@ class Prepare : public Command {
       : Prepare(*app.add_subcommand("prepare", "Turn a dataset as published into a *.opx store"), 0) {}
 
   void run(const Environment& environment) override {
+    const double started = base::now_seconds();
     open_.memory = flags_.memory();
     const std::filesystem::path input(input_);
     const std::filesystem::path output = flags_.output(input);
@@ -38,7 +40,7 @@ class Prepare : public Command {
     graph::RawDataset dataset = graph::open_dataset(input, open_);
     environment.note(fmt::format("{}: layout {}", input_, dataset.layout));
     for (const std::string& warning : dataset.warnings) environment.note("warning: " + warning);
-    flags_.run(environment, std::move(dataset), output);
+    flags_.run(environment, std::move(dataset), output, started);
   }
 
  private:

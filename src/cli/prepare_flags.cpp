@@ -30,19 +30,28 @@ std::size_t choice(const std::string& flag, const std::string& text,
                                           base::did_you_mean(text, names)));
 }
 
+std::string phases_text(const graph::PrepareReport& r) {
+  std::vector<std::string> parts;
+  for (const auto& [name, seconds] : r.phases)
+    parts.push_back(fmt::format("{} {}", name, base::format_duration(seconds)));
+  return fmt::format("{}", fmt::join(parts, ", "));
+}
+
 std::string report_text(const graph::PrepareReport& r, const std::filesystem::path& output) {
   return fmt::format(
       "vertices   {}\nedges      {} stored, {} in the input\nself loops {} ({} dropped)\nduplicates "
       "{}\nisolated   {}\n"
-      "max degree {}\ntime       {} ({} input edges/s)\nchecksum   {}\nwritten to {}\n",
+      "max degree {}\ntime       {} ({} input edges/s): {}\nchecksum   {}\nwritten to {}\n",
       format_count(r.vertices), format_count(r.stored_edges), format_count(r.input_edges),
       format_count(r.self_loops), format_count(r.dropped_self_loops), format_count(r.duplicates),
       format_count(r.isolated), format_count(r.max_degree), base::format_duration(r.seconds),
       format_count(r.seconds > 0 ? static_cast<Index>(static_cast<double>(r.input_edges) / r.seconds) : 0),
-      r.checksum, output.string());
+      phases_text(r), r.checksum, output.string());
 }
 
 nlohmann::ordered_json report_json(const graph::PrepareReport& r, const std::filesystem::path& output) {
+  nlohmann::ordered_json phases;
+  for (const auto& [name, seconds] : r.phases) phases[name] = seconds;
   return {{"output", output.string()},
           {"vertices", r.vertices},
           {"input_edges", r.input_edges},
@@ -53,6 +62,7 @@ nlohmann::ordered_json report_json(const graph::PrepareReport& r, const std::fil
           {"isolated", r.isolated},
           {"max_degree", r.max_degree},
           {"seconds", r.seconds},
+          {"phases", phases},
           {"checksum", r.checksum}};
 }
 
@@ -125,8 +135,9 @@ graph::PrepareOptions PrepareFlags::options() const {
 }
 
 void PrepareFlags::run(const Environment& environment, graph::RawDataset&& dataset,
-                       const std::filesystem::path& output) const {
+                       const std::filesystem::path& output, double started) const {
   graph::PrepareOptions chosen = options();
+  chosen.started = started;
   chosen.command = environment.command_line;
   Progress progress(environment);
   chosen.progress = [&](std::string_view stage, double fraction) { progress.update(fraction, stage); };

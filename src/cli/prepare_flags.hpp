@@ -25,9 +25,9 @@ class PrepareFlags {
   [[nodiscard]] std::filesystem::path temporary_folder(const std::filesystem::path& output) const;
   /// -o, or the input's name with .opx in the current folder.
   [[nodiscard]] std::filesystem::path output(const std::filesystem::path& input) const;
-  /// Prepares with a progress bar and reports.
-  void run(const Environment& environment, graph::RawDataset&& dataset,
-           const std::filesystem::path& output) const;
+  /// Prepares with a progress bar and reports. `started`: base::now_seconds() before the dataset was opened.
+  void run(const Environment& environment, graph::RawDataset&& dataset, const std::filesystem::path& output,
+           double started) const;
 
  private:
   [[nodiscard]] graph::PrepareOptions options() const;

@@ -52,6 +52,21 @@ class EdgeLog {
     if (options_.weighted) *next_weight_++ = weight;
     --room_;
   }
+  /// Where the next edges go, at least one: fill from the front, then advance().
+  struct Room {
+    std::uint64_t* edges;
+    float* weights;  ///< null unless weighted
+    Index size;
+  };
+  [[nodiscard]] Room room() {
+    if (room_ == 0) grow();
+    return {next_edge_, next_weight_, room_};
+  }
+  void advance(Index edges) noexcept {
+    next_edge_ += edges;
+    if (options_.weighted) next_weight_ += edges;
+    room_ -= edges;
+  }
   /// No more edges will come.
   void close();
 
@@ -60,10 +75,16 @@ class EdgeLog {
   [[nodiscard]] Index size() const noexcept {
     return full_ * options_.chunk + (options_.chunk - room_) * (open_ ? 1 : 0);
   }
+  [[nodiscard]] Index chunk() const noexcept { return options_.chunk; }
   [[nodiscard]] Index chunks() const noexcept { return ceil_div(size(), options_.chunk); }
   /// Chunk i: a view of memory (that may be changed in place), or of `scratch` filled from the file.
   /// Thread-safe.
   [[nodiscard]] View load(Index i, Scratch& scratch) const;
+  /// The memory of chunk i's edges, which are gone from the list (in memory only). Different chunks may be
+  /// taken at the same time.
+  [[nodiscard]] device::Buffer<std::uint64_t> take(Index i) {
+    return std::move(chunks_[static_cast<std::size_t>(i)].edges);
+  }
 
  private:
   struct Chunk {

@@ -8,6 +8,7 @@
 #include <exception>
 #include <limits>
 #include <mutex>
+#include <span>
 #include <thread>
 
 #include "base/error.hpp"
@@ -87,9 +88,13 @@ class ReadAhead {
   std::thread thread_;  // last: starts when all else is there
 };
 
-void count(std::vector<std::uint32_t>& counts, std::size_t id) {
-  std::uint32_t& c = counts[id];
-  c += c != std::numeric_limits<std::uint32_t>::max();
+void count(std::uint32_t& c) noexcept { c += c != std::numeric_limits<std::uint32_t>::max(); }
+
+// The largest id; a negative one is larger than all.
+std::uint64_t largest(std::span<const Index> ids) {
+  std::uint64_t most = 0;
+  for (const Index id : ids) most = std::max(most, static_cast<std::uint64_t>(id));
+  return most;
 }
 
 // Checks a batch's ids and makes room to count the largest of them.
@@ -99,19 +104,36 @@ void check(const EdgeBatch& batch, std::optional<Index> vertices, const std::str
               InternalError, "{}: a batch of {} sources, {} destinations and {} weights", name,
               batch.src.size(), batch.dst.size(), batch.weight.size());
   if (batch.src.empty()) return;
-  const auto [low_s, high_s] = std::minmax_element(batch.src.begin(), batch.src.end());
-  const auto [low_d, high_d] = std::minmax_element(batch.dst.begin(), batch.dst.end());
-  const Index low = std::min(*low_s, *low_d), high = std::max(*high_s, *high_d);
+  const auto high = static_cast<Index>(std::max(largest(batch.src), largest(batch.dst)));
   const Index limit = vertices.value_or(kMostVertices);
-  if (low < 0 || high >= limit)
-    throw base::FormatError(name, "",
-                            fmt::format("vertex id {} is not in [0, {})", low < 0 ? low : high, limit));
+  if (high < 0 || high >= limit)
+    throw base::FormatError(name, "", fmt::format("vertex id {} is not in [0, {})", high, limit));
   if (high >= out.vertices) {
     out.vertices = high + 1;
     const auto room =
         static_cast<std::size_t>(std::min(limit, std::max(out.vertices, out.vertices + out.vertices / 2)));
     if (out.in.size() < static_cast<std::size_t>(out.vertices)) out.in.resize(room), out.out.resize(room);
   }
+}
+
+// Logs edges [begin, begin + n) of a batch and counts their ends.
+void take(const EdgeBatch& batch, std::size_t begin, std::size_t n, const EdgeLog::Room& room,
+          ReadEdges& out) {
+  const Index* const src = batch.src.data() + begin;
+  const Index* const dst = batch.dst.data() + begin;
+  std::uint32_t* const in_degrees = out.in.data();
+  std::uint32_t* const out_degrees = out.out.data();
+  for (std::size_t i = 0; i < n; ++i) {
+    const auto s = static_cast<std::uint32_t>(src[i]), d = static_cast<std::uint32_t>(dst[i]);
+    room.edges[i] = pack_edge(d, s);
+    count(in_degrees[d]);
+    count(out_degrees[s]);
+  }
+  if (room.weights == nullptr) return;
+  if (batch.weight.empty())
+    std::fill_n(room.weights, n, 1.0F);
+  else
+    std::copy_n(batch.weight.data() + begin, n, room.weights);
 }
 
 }  // namespace
@@ -134,11 +156,12 @@ ReadEdges read_all_edges(device::Context& context, EdgeSource& source, std::opti
           context, EdgeLogOptions{weighted, options.chunk, options.memory, options.folder});
     OPX_REQUIRE(weighted == out.log->weighted() || batch.src.empty(), InternalError,
                 "{}: only some batches have weights", name);
-    for (std::size_t i = 0; i < batch.src.size(); ++i) {
-      const auto s = static_cast<std::uint32_t>(batch.src[i]), d = static_cast<std::uint32_t>(batch.dst[i]);
-      out.log->append(pack_edge(d, s), batch.weight.empty() ? 1.0F : batch.weight[i]);
-      count(out.in, d);
-      count(out.out, s);
+    for (std::size_t at = 0; at < batch.src.size();) {
+      const EdgeLog::Room room = out.log->room();
+      const std::size_t n = std::min(batch.src.size() - at, static_cast<std::size_t>(room.size));
+      take(batch, at, n, room, out);
+      out.log->advance(static_cast<Index>(n));
+      at += n;
     }
     if (options.progress) options.progress(source.progress());
   }

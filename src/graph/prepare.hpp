@@ -8,6 +8,8 @@
 #include <filesystem>
 #include <functional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "device/context.hpp"
 #include "graph/source.hpp"
@@ -35,6 +37,8 @@ struct PrepareOptions {
   std::string split;                       ///< "0.6/0.2/0.2": drawn where the input has none (or replaces it)
   std::uint64_t split_seed = 0;
   std::string command;  ///< for the provenance record
+  double started =
+      0;  ///< base::now_seconds() when the input was opened, for the report; 0: prepare()'s start
   /// Progress: stage name, fraction 0..1. May be empty.
   std::function<void(std::string_view stage, double fraction)> progress;
 };
@@ -43,7 +47,8 @@ struct PrepareReport {
   Index vertices = 0, input_edges = 0, stored_edges = 0, self_loops = 0, duplicates = 0,
         dropped_self_loops = 0, isolated = 0;
   Index max_degree = 0;
-  double seconds = 0;
+  double seconds = 0;                                  ///< from PrepareOptions::started to the finished store
+  std::vector<std::pair<std::string, double>> phases;  ///< seconds of each, in order
   std::string checksum;
 };
 

@@ -27,6 +27,8 @@ struct RowTile {
   std::vector<std::uint32_t> wide_rows, wide_cols;
   std::vector<float> values;  ///< empty unless weighted
   std::vector<Index> counts;  ///< T: entries of each tile
+  std::vector<std::uint32_t>
+      row_counts;  ///< entries of each row, perhaps longer than the row tile; not written
 };
 
 class StoreWriter {

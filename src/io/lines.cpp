@@ -9,6 +9,22 @@
 #include "base/error.hpp"
 
 namespace opx::io {
+namespace {
+
+// Sums bytes in bytes, which compilers turn into vectors: several times as fast as std::count.
+Index count_lines(const char* p, const char* end) noexcept {
+  constexpr std::ptrdiff_t kBlock = 255;
+  Index lines = 0;
+  while (p < end) {
+    const char* const stop = p + std::min(kBlock, end - p);
+    std::uint8_t some = 0;
+    for (; p < stop; ++p) some = static_cast<std::uint8_t>(some + (*p == '\n'));
+    lines += some;
+  }
+  return lines;
+}
+
+}  // namespace
 
 LineChunks::LineChunks(std::unique_ptr<InputStream> stream, LineOptions options)
     : stream_(std::move(stream)), options_(options), thread_([this] { fill(); }) {}
@@ -51,7 +67,7 @@ bool LineChunks::read_chunk(LineChunk& chunk) {
   }
   std::fill_n(chunk.bytes.begin() + static_cast<std::ptrdiff_t>(chunk.size), kTextPadding, '\0');
   chunk.first_line = next_line_;
-  chunk.lines = std::count(chunk.begin(), chunk.end(), '\n');
+  chunk.lines = count_lines(chunk.begin(), chunk.end());
   next_line_ += chunk.lines;
   return chunk.size > 0;
 }

@@ -14,6 +14,7 @@
 #include <gtest/gtest.h>
 
 #include "base/error.hpp"
+#include "base/timer.hpp"
 #include "graph/store.hpp"
 #include "support/raw_dataset.hpp"
 
@@ -193,6 +194,40 @@ TEST(Prepare, WhatIsWrittenDependsOnNeitherThreadsNorMemory) {
       checksums.insert(prepare(context, std::move(raw), folder / "a.opx", o).checksum);
     }
   EXPECT_EQ(checksums.size(), 1U);
+}
+
+// In files, in memory a group of row tiles at a time, in memory at once.
+TEST(Prepare, UnweightedEdgesComeOutTheSameEveryWay) {
+  const test::TemporaryFolder folder;
+  const auto edges = test::random_edges(2003, 60000, 9);
+  for (const bool mirror : {false, true}) {
+    std::set<std::string> checksums;
+    for (const int threads : {1, 2, 5})
+      for (const std::int64_t memory : {std::int64_t{400000}, std::int64_t{1400000}, std::int64_t{1} << 27}) {
+        device::Context context({.threads = threads});
+        PrepareOptions o;
+        o.memory = memory, o.virtual_blocks = 64, o.add_inverse_edge = mirror;
+        checksums.insert(
+            prepare(context, test::raw_dataset(2003, edges, false, 1000), folder / "a.opx", o).checksum);
+      }
+    EXPECT_EQ(checksums.size(), 1U) << mirror;
+  }
+}
+
+TEST(Prepare, ReportsTheSecondsOfItsPhasesFromWhenItWasStarted) {
+  const test::TemporaryFolder folder;
+  device::Context context({.threads = 1});
+  PrepareOptions o;
+  o.started = base::now_seconds() - 100;
+  const auto report =
+      prepare(context, test::raw_dataset(20, test::random_edges(20, 50, 1)), folder / "a.opx", o);
+  EXPECT_GE(report.seconds, 100);
+  ASSERT_FALSE(report.phases.empty());
+  EXPECT_EQ(report.phases.front().first, "open input");
+  double sum = 0;
+  for (const auto& [name, seconds] : report.phases) sum += seconds;
+  EXPECT_LE(sum, report.seconds);
+  EXPECT_GE(sum, 100);
 }
 
 TEST(Prepare, FeaturesLabelsSplitsAndNamesFollowTheirVertices) {
