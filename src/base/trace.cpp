@@ -10,8 +10,8 @@ std::string TraceWriter::json_fragment() const {
   std::string out;
   for (const Event& e : events_) {
     if (!out.empty()) out += ",\n";
-    out += fmt::format(R"({{"name":"{}","cat":"{}","ph":"X","ts":{:.3f},"dur":{:.3f},"pid":{},"tid":0}})",
-                       e.name, e.category, e.start * 1e6, e.duration * 1e6, rank_);
+    out += fmt::format(R"({{"name":"{}","cat":"{}","ph":"X","ts":{:.3f},"dur":{:.3f},"pid":{},"tid":{}}})",
+                       e.name, e.category, e.start * 1e6, e.duration * 1e6, rank_, static_cast<int>(e.lane));
   }
   return out;
 }

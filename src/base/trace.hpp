@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Chrome trace events ("X" phases) of one rank, kept in memory and merged into trace.json at the end of a
-// run: one process lane (pid) per rank. Open the file in chrome://tracing or Perfetto.
+// run: one process (pid) per rank, in it a lane (tid) for each of its threads that hands in events. Open the
+// file in chrome://tracing or Perfetto. Not thread-safe: the rank's own thread adds.
 #pragma once
 
 #include <string>
@@ -11,13 +12,17 @@
 
 namespace opx::base {
 
+/// Lanes of a rank.
+enum class TraceLane : int { kSteps = 0, kSampler = 1 };
+
 class TraceWriter {
  public:
   /// `epoch_seconds`: the now_seconds() that becomes time zero; the same on all ranks of a process.
   TraceWriter(int rank, double epoch_seconds) : rank_(rank), epoch_(epoch_seconds) {}
   /// `name` and `category` must outlive the writer (string literals).
-  void add(std::string_view name, std::string_view category, double start_seconds, double duration_seconds) {
-    events_.push_back({name, category, start_seconds - epoch_, duration_seconds});
+  void add(std::string_view name, std::string_view category, double start_seconds, double duration_seconds,
+           TraceLane lane = TraceLane::kSteps) {
+    events_.push_back({name, category, start_seconds - epoch_, duration_seconds, lane});
   }
   /// This rank's events as comma-separated JSON objects, without the surrounding array.
   [[nodiscard]] std::string json_fragment() const;
@@ -26,6 +31,7 @@ class TraceWriter {
   struct Event {
     std::string_view name, category;
     double start, duration;
+    TraceLane lane;
   };
   int rank_;
   double epoch_;

@@ -4,6 +4,7 @@
 // Aligned, uninitialised, move-only memory of one Context, counted in its MemoryAccount.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <span>
 #include <type_traits>
@@ -27,10 +28,10 @@ class Buffer {
 
  public:
   Buffer() = default;
-  Buffer(Context& context, Index size) : account_(&context.memory()), size_(size) {
+  Buffer(Context& context, Index size) : account_(&context.memory()), size_(size), capacity_(size) {
     if (size_ > 0) {
-      data_ = static_cast<T*>(detail::allocate(bytes()));
-      account_->add(bytes());
+      data_ = static_cast<T*>(detail::allocate(held()));
+      account_->add(held());
     }
   }
   Buffer(Buffer&& other) noexcept { swap(other); }
@@ -42,19 +43,31 @@ class Buffer {
   Buffer& operator=(const Buffer&) = delete;
   ~Buffer() {
     if (data_ != nullptr) {
-      account_->remove(bytes());
-      detail::deallocate(data_, bytes());
+      account_->remove(held());
+      detail::deallocate(data_, held());
     }
   }
   void swap(Buffer& other) noexcept {
     std::swap(account_, other.account_);
     std::swap(data_, other.data_);
     std::swap(size_, other.size_);
+    std::swap(capacity_, other.capacity_);
+  }
+  /// Makes it `size` long; the first min(size, old size) elements stay. Memory is kept where it suffices and
+  /// grows by half at least, so that nothing is allocated once the largest size has been seen.
+  void resize(Context& context, Index size) {
+    if (size > capacity_) {
+      Buffer grown(context, std::max(size, capacity_ + capacity_ / 2));
+      std::copy_n(data_, size_, grown.data_);
+      swap(grown);
+    }
+    size_ = size;
   }
 
   [[nodiscard]] T* data() noexcept { return data_; }
   [[nodiscard]] const T* data() const noexcept { return data_; }
   [[nodiscard]] Index size() const noexcept { return size_; }
+  [[nodiscard]] Index capacity() const noexcept { return capacity_; }
   [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
   [[nodiscard]] std::size_t bytes() const noexcept { return static_cast<std::size_t>(size_) * sizeof(T); }
   [[nodiscard]] T& operator[](Index i) noexcept { return data_[i]; }
@@ -67,9 +80,11 @@ class Buffer {
   [[nodiscard]] std::span<const T> span() const noexcept { return {data_, static_cast<std::size_t>(size_)}; }
 
  private:
+  [[nodiscard]] std::size_t held() const noexcept { return static_cast<std::size_t>(capacity_) * sizeof(T); }
+
   MemoryAccount* account_ = nullptr;
   T* data_ = nullptr;
-  Index size_ = 0;
+  Index size_ = 0, capacity_ = 0;
 };
 
 }  // namespace opx::device

@@ -1,11 +1,12 @@
 // SPDX-FileCopyrightText: 2026 The Orthoplex authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The induced subgraph of a sub-batch, cut by each rank from its resident tiles: count, prefix sum, fill,
-// with a step-tagged id map; O(sum of the degrees of the sampled rows in the tile), nothing of size N, no
-// communication (ScaleGNN, Algorithm 2; design.md 4.5).
+// The induced subgraph of a sub-batch, cut by each rank from its resident tiles in time O(sum of the degrees
+// of the sampled rows in the tile + sampled vertices of its slabs), nothing of size N a step, no
+// communication (after ScaleGNN, Algorithm 2; design.md 4.5).
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -24,6 +25,8 @@ namespace opx::sampling {
 /// asked for. Row i < rows() of the own block is the vertex at position positions[i].
 struct Batch {
   Index epoch = 0, index = 0;
+  /// vertices: of the whole sub-batch; own: [0, rows()), rows of the own block, whose global positions are in
+  /// `positions`; symmetric: what this rank holds equals its transpose.
   layout::GraphShard shard;
   std::vector<Index> positions;         ///< own rows: global positions, rising
   std::vector<std::int32_t> local_row;  ///< own rows: row in the full shard's own block
@@ -34,6 +37,13 @@ struct Batch {
   Index rows_without_neighbours = 0;    ///< rows of the layer-0 tile without an entry off the diagonal
   double build_seconds = 0;             ///< wall-clock time of build()
   [[nodiscard]] Index rows() const noexcept { return static_cast<Index>(positions.size()); }
+
+  /// The builder's: memory behind the tiles of `shard`, which the next build into this Batch writes over.
+  struct TileMemory {
+    std::shared_ptr<spmm::Csr> csr;
+    std::shared_ptr<layout::Tile> tile;
+  };
+  std::array<TileMemory, 3> forward_memory, backward_memory;
 };
 
 struct BatchOptions {
@@ -62,7 +72,8 @@ class BatchBuilder {
   std::unique_ptr<State> state_;
 };
 
-/// Row r of the result is row rows[r] of `from`; rows of `to` past rows.size() become 0. For features.
+/// Row r of `to` becomes row rows[r] of `from`, rows past rows.size() become 0. For features. Throws
+/// DimensionMismatch for other widths or fewer rows in `to`.
 void gather_rows(device::Context& context, tensor::MatrixView<const float> from,
                  std::span<const std::int32_t> rows, tensor::MatrixView<float> to);
 

@@ -10,9 +10,16 @@
 namespace opx::spmm {
 
 Csr transpose(device::Context& context, const CsrView& a) {
+  Csr result;
+  TransposeScratch scratch;
+  transpose_into(context, a, scratch, result);
+  return result;
+}
+
+void transpose_into(device::Context& context, const CsrView& a, TransposeScratch& scratch, Csr& to) {
   OPX_REQUIRE(a.rows <= std::numeric_limits<LocalIndex>::max(), InvalidArgument,
               "{} rows become column ids of the transpose, which have 31 bits", a.rows);
-  return cpu::transpose(context, a);
+  cpu::transpose(context, a, scratch, to);
 }
 
 void validate(const CsrView& a) {

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "base/types.hpp"
 #include "device/buffer.hpp"
@@ -41,6 +42,16 @@ struct Csr {
 
 /// The transpose, columns rising within a row; parallel and deterministic, O(nnz + rows + cols).
 [[nodiscard]] Csr transpose(device::Context& context, const CsrView& a);
+
+/// Memory that transpose_into keeps between calls.
+struct TransposeScratch {
+  device::Buffer<Index> counts;
+  std::vector<Range> parts;
+  std::vector<Index> starts;
+};
+/// The same into `to`, whose memory is reused, as is that of `scratch`: no allocation once both have their
+/// size. `to` must not be `a`'s owner.
+void transpose_into(device::Context& context, const CsrView& a, TransposeScratch& scratch, Csr& to);
 
 /// Throws InvalidArgument if the offsets do not rise from 0 or a column is outside [0, cols).
 void validate(const CsrView& a);

@@ -23,7 +23,7 @@ void multiply(device::Context& context, const CsrView& a, tensor::MatrixView<con
               tensor::MatrixView<float> y, const MultiplyOptions& options);
 void multiply(device::Context& context, const CsrView& a, tensor::MatrixView<const bfloat16> x,
               tensor::MatrixView<float> y, const MultiplyOptions& options);
-[[nodiscard]] Csr transpose(device::Context& context, const CsrView& a);
+void transpose(device::Context& context, const CsrView& a, TransposeScratch& scratch, Csr& to);
 }  // namespace cpu
 
 }  // namespace opx::spmm

@@ -15,9 +15,9 @@ constexpr Index kColumnGrain = 1 << 14;
 
 // Rows in parts of about equal entries. More parts than threads buy nothing; the counters of all parts
 // together should not outgrow the entries.
-std::vector<Range> cut_rows(const device::Context& context, const CsrView& a) {
+void cut_rows(const device::Context& context, const CsrView& a, std::vector<Range>& ranges) {
   const Index parts = std::clamp<Index>(a.nnz() / std::max<Index>(a.cols, 1), 1, context.threads());
-  std::vector<Range> ranges;
+  ranges.clear();
   Index begin = 0;
   for (Index part = 1; part <= parts; ++part) {
     const Index entries = even_range(a.nnz(), parts, part - 1).end;
@@ -26,7 +26,6 @@ std::vector<Range> cut_rows(const device::Context& context, const CsrView& a) {
     ranges.push_back({begin, end});
     begin = end;
   }
-  return ranges;
 }
 
 Range entries_of(const CsrView& a, Range rows) {
@@ -42,9 +41,10 @@ void count_columns(const CsrView& a, Range rows, Index* counts) {
 
 // counts[part * cols + c] becomes the first place of column c's entries of that part; offsets get their final
 // values.
-void place_columns(device::Context& context, Index parts, Index cols, Index* counts, Index* offsets) {
+void place_columns(device::Context& context, Index parts, Index cols, Index* counts,
+                   std::vector<Index>& start, Index* offsets) {
   const Index ranges = ceil_div(std::max<Index>(cols, 1), kColumnGrain);
-  std::vector<Index> start(static_cast<std::size_t>(ranges) + 1, 0);
+  start.assign(static_cast<std::size_t>(ranges) + 1, 0);
   context.parallel_for(ranges, [&](Index r) {
     const Range c = even_range(cols, ranges, r);
     Index sum = 0;
@@ -81,16 +81,20 @@ void fill(const CsrView& a, Range rows, Index* next, Csr& t) {
 
 }  // namespace
 
-Csr transpose(device::Context& context, const CsrView& a) {
-  Csr t{a.cols, a.rows, {context, a.cols + 1}, {context, a.nnz()}, {context, a.values.empty() ? 0 : a.nnz()}};
-  const std::vector<Range> parts = cut_rows(context, a);
+void transpose(device::Context& context, const CsrView& a, TransposeScratch& scratch, Csr& to) {
+  to.rows = a.cols;
+  to.cols = a.rows;
+  to.row_offsets.resize(context, a.cols + 1);
+  to.col_ids.resize(context, a.nnz());
+  to.values.resize(context, a.values.empty() ? 0 : a.nnz());
+  std::vector<Range>& parts = scratch.parts;
+  cut_rows(context, a, parts);
   const auto count = static_cast<Index>(parts.size());
-  device::Buffer<Index> counts(context, count * a.cols);
-  const auto at = [&](Index part) { return counts.data() + part * a.cols; };
+  scratch.counts.resize(context, count * a.cols);
+  const auto at = [&](Index part) { return scratch.counts.data() + part * a.cols; };
   context.parallel_for(count, [&](Index p) { count_columns(a, parts[static_cast<std::size_t>(p)], at(p)); });
-  place_columns(context, count, a.cols, counts.data(), t.row_offsets.data());
-  context.parallel_for(count, [&](Index p) { fill(a, parts[static_cast<std::size_t>(p)], at(p), t); });
-  return t;
+  place_columns(context, count, a.cols, at(0), scratch.starts, to.row_offsets.data());
+  context.parallel_for(count, [&](Index p) { fill(a, parts[static_cast<std::size_t>(p)], at(p), to); });
 }
 
 }  // namespace opx::spmm::cpu

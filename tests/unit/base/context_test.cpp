@@ -59,5 +59,29 @@ TEST(Buffer, IsCountedAndAligned) {
   EXPECT_THROW(Buffer<double>(context, Index{1} << 55), base::OutOfMemory);
 }
 
+TEST(Buffer, ResizesWithinItsMemory) {
+  Context context;
+  Buffer<int> a;
+  a.resize(context, 100);
+  for (int i = 0; i < 100; ++i) a[i] = i;
+  const int* before = a.data();
+  a.resize(context, 10);
+  EXPECT_EQ(a.size(), 10);
+  EXPECT_EQ(a.span().size(), 10U);
+  EXPECT_EQ(a.bytes(), 40U);
+  EXPECT_EQ(a.data(), before);
+  EXPECT_EQ(context.memory().now(), 400U);  // what it holds
+  a.resize(context, 100);
+  EXPECT_EQ(a.data(), before);
+  a.resize(context, 101);
+  EXPECT_EQ(a.capacity(), 150);
+  EXPECT_EQ(context.memory().now(), 600U);
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(a[i], i);
+  a.resize(context, 0);
+  EXPECT_TRUE(a.empty());
+  a = {};
+  EXPECT_EQ(context.memory().now(), 0U);
+}
+
 }  // namespace
 }  // namespace opx::device

@@ -52,6 +52,25 @@ TEST(Transpose, EqualsReferenceForAnyNumberOfThreads) {
     }
 }
 
+TEST(Transpose, IntoMemoryThatIsThere) {
+  device::Context context({.threads = 3});
+  Csr to;
+  TransposeScratch scratch;
+  std::size_t held = 0;
+  for (const Index rows : {Index{300}, Index{299}, Index{40}, Index{300}}) {
+    for (const bool valued : {true, false}) {
+      const HostCsr a = random_csr(9, rows, 2 * rows, 17, valued);
+      context.memory().reset_peak();
+      transpose_into(context, a.view(), scratch, to);
+      if (held > 0) {
+        EXPECT_EQ(context.memory().peak(), held);
+      }
+      held = context.memory().now();
+      expect_equal(to, ref::transpose(context, a.view()));
+    }
+  }
+}
+
 TEST(Transpose, KeepsDuplicateEntries) {
   device::Context context({.threads = 2});
   const HostCsr a{2, 2, {0, 2, 3}, {1, 1, 1}, {1, 2, 3}};
