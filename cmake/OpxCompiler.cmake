@@ -5,7 +5,8 @@ add_library(opx_compiler INTERFACE)
 add_library(opx::compiler ALIAS opx_compiler)
 target_compile_features(opx_compiler INTERFACE cxx_std_20)
 add_library(opx_warnings INTERFACE)
-target_compile_options(opx_warnings INTERFACE -Wall -Wextra -Wconversion -Wshadow -Wno-sign-conversion -Wno-restrict
+target_compile_options(opx_warnings INTERFACE -Wall -Wextra -Wconversion -Wshadow -Wno-sign-conversion
+                                              $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>
                                               $<$<BOOL:${OPX_WERROR}>:-Werror>)
 if(OPX_SANITIZE STREQUAL "address")
   target_compile_options(opx_compiler INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=undefined

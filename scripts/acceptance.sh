@@ -6,6 +6,7 @@
 #              OPX_RIVALS     folder made by bench/rivals/setup_rivals.sh (spmm, epoch; without it our side alone)
 #              OPX_WORK       scratch folder [build/acceptance]; generated graphs are kept there
 #              OPX_THREADS    threads of one rank [all cores]
+#              OPX_WRAP       a command that starts each step, such as "nice -n 19"
 set -euo pipefail
 cd "$(dirname "$0")/.."
 orthoplex=build/bin/orthoplex
@@ -13,7 +14,8 @@ work=${OPX_WORK:-build/acceptance}
 threads=${OPX_THREADS:-$(nproc)}
 
 say() { printf '\n== %s\n' "$*"; }
-run() { printf '+ %s\n' "$*"; "$@"; }
+# shellcheck disable=SC2086
+run() { printf '+ %s\n' "$*"; ${OPX_WRAP:-} "$@"; }
 built() {
   [ -x "$orthoplex" ] || { echo "acceptance: build first (scripts/test.sh)" >&2; exit 1; }
   mkdir -p "$work"
@@ -145,15 +147,22 @@ sanitizers() {
   done
 }
 
-fuzz() {
-  run cmake -S . -B build-fuzz -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ \
-    -DOPX_BUILD_FUZZ=ON -DOPX_BUILD_BENCH=OFF -DOPX_BUILD_TESTS=ON -DOPX_WITH_MPI=OFF -DOPX_WITH_OPENMP=OFF -DOPX_SANITIZE=address
-  run ninja -C build-fuzz
-  local target
+fuzz() {  # OPX_FUZZ_SECONDS [180] for each harness; inputs that fail stay in $work/fuzz/found
+  if ! command -v clang++ >/dev/null || ! echo 'extern "C" int LLVMFuzzerTestOneInput(const char*, unsigned long) { return 0; }' |
+    clang++ -x c++ -fsanitize=fuzzer,address -o /dev/null - 2>/dev/null; then
+    scripts/install_deps.sh --fuzz || { echo "fuzz: skipped, it needs clang with libFuzzer"; return 0; }
+  fi
+  run cmake --preset fuzz
+  run ninja -C build-fuzz fuzz
+  mkdir -p "$work/fuzz/found"
+  run python3 tests/fuzz/make_corpus.py "$work/fuzz/seeds"
+  local target name
   for target in build-fuzz/tests/fuzz/fuzz_*; do
     [ -x "$target" ] && [ -f "$target" ] || continue
-    mkdir -p "$work/corpus/$(basename "$target")"
-    run "$target" -max_total_time="${OPX_FUZZ_SECONDS:-180}" -print_final_stats=1 "$work/corpus/$(basename "$target")"
+    name=$(basename "$target")
+    mkdir -p "$work/fuzz/corpus/$name"
+    run "$target" -max_total_time="${OPX_FUZZ_SECONDS:-180}" -timeout=20 -rss_limit_mb=4096 -print_final_stats=1 -verbosity=0 \
+      -artifact_prefix="$work/fuzz/found/$name-" "$work/fuzz/corpus/$name" "$work/fuzz/seeds/${name#fuzz_}"
   done
 }
 

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Installs what building and testing needs on Debian 12 (and its kin) with apt, as root or with sudo.
 # Does nothing where all is there. `--dry-run` only says what is missing; `--lint` adds clang-format and clang-tidy,
-# `--fuzz` adds clang.
+# `--fuzz` adds clang and its libFuzzer.
 set -euo pipefail
 
 # ocl-icd-opencl-dev: the package configuration of libdnnl-dev looks for OpenCL, and apt only recommends it.
@@ -19,7 +19,7 @@ for argument in "$@"; do
   case "$argument" in
     --dry-run) dry=1 ;;
     --lint) packages+=(clang-format clang-tidy) ;;
-    --fuzz) packages+=(clang) ;;
+    --fuzz) packages+=(clang libclang-rt-dev) ;;
     *) echo "usage: scripts/install_deps.sh [--dry-run] [--lint] [--fuzz]" >&2; exit 2 ;;
   esac
 done
