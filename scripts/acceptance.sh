@@ -107,12 +107,13 @@ spmm() {
   fi
 }
 
-epoch() {
+epoch() {  # OPX_TURNS [2] of OPX_EPOCHS [3] each; the rivals' graph is kept in $work/epoch
   built
   rmat20
   run "$orthoplex" bench epoch "$work/rmat20.opx" --layers 3 --hidden 128 --threads "$threads"
   if [ -n "${OPX_RIVALS:-}" ]; then
-    THREADS=$threads run bench/rivals/epoch.sh build "$OPX_RIVALS" 20
+    mkdir -p "$work/epoch"
+    THREADS=$threads EPOCHS=${OPX_EPOCHS:-3} WORK=$work/epoch run bench/rivals/epoch.sh build "$OPX_RIVALS" 20 "${OPX_TURNS:-2}"
   fi
 }
 
