@@ -87,6 +87,9 @@ class KeyedPermutation {
   [[nodiscard]] Index size() const noexcept { return n_; }
   [[nodiscard]] Index operator()(Index i) const noexcept;
   [[nodiscard]] Index inverse(Index i) const noexcept;
+  /// out[k] = (*this)(points.begin + k), many at a time with the vectors that the processor has. `out` has
+  /// points.size() elements.
+  void evaluate(Range points, std::span<Index> out) const;
 
  private:
   [[nodiscard]] std::uint32_t round(std::uint32_t r, std::uint64_t half) const noexcept;

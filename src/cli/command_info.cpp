@@ -51,6 +51,7 @@ std::string counts_text(const graph::StoreInfo& info, const graph::DegreeSummary
   line("placement", fmt::format("deal {}, order {}, {} virtual blocks, seed {}; {}x{} stored tiles",
                                 layout::name(info.deal), layout::name(info.order), info.virtual_blocks,
                                 info.seed, info.tiles_per_side, info.tiles_per_side));
+  line("parts", info.parts == 0 ? "none" : format_count(info.parts));
   line("checksum", info.checksum);
   return text;
 }

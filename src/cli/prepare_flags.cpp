@@ -3,6 +3,8 @@
 #include "cli/prepare_flags.hpp"
 
 #include <array>
+#include <charconv>
+#include <system_error>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -28,6 +30,17 @@ std::size_t choice(const std::string& flag, const std::string& text,
   }
   throw base::InvalidArgument(fmt::format("{} is '{}'; it takes {}{}", flag, text, fmt::join(names, ", "),
                                           base::did_you_mean(text, names)));
+}
+
+/// --parts: "auto", or a number from 0.
+Index parse_parts(const std::string& text) {
+  if (text == "auto") return graph::kAutoParts;
+  Index parts = 0;
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, parts);
+  OPX_REQUIRE(error == std::errc{} && stop == end && parts >= 0, InvalidArgument,
+              "--parts is '{}'; it takes a number of parts, auto, or 0 for none", text);
+  return parts;
 }
 
 std::string phases_text(const graph::PrepareReport& r) {
@@ -83,6 +96,9 @@ PrepareFlags::PrepareFlags(CLI::App& app, const std::string& default_output) {
   app.add_option("--virtual-blocks", virtual_blocks_, "Blocks of the deal; 0: by the number of vertices [0]")
       ->type_name("INT")
       ->group(placement);
+  text("--parts", parts_,
+       "METIS parts for --sampler cluster: a number, auto (256 vertices a part), or 0 for none", "INT|auto",
+       placement);
   app.add_option("--placement-seed", placement_seed_, "Seed of deal and order [0]")
       ->type_name("INT")
       ->group(placement);
@@ -119,6 +135,7 @@ graph::PrepareOptions PrepareFlags::options() const {
   options.order = layout::parse_order(order_);
   OPX_REQUIRE(virtual_blocks_ >= 0, InvalidArgument, "--virtual-blocks is {}", virtual_blocks_);
   options.virtual_blocks = virtual_blocks_;
+  options.parts = parse_parts(parts_);
   options.seed = placement_seed_;
   options.add_inverse_edge = add_inverse_;
   options.self_loops =

@@ -34,7 +34,7 @@ class PrepareFlags {
 
   std::string output_, deal_ = "degree", order_ = "natural", memory_ = "2GiB", feature_type_ = "fp32",
                        self_loops_ = "keep";
-  std::string duplicates_ = "merge", temporary_, split_;
+  std::string duplicates_ = "merge", temporary_, split_, parts_ = "0";
   bool add_inverse_ = false;
   Index virtual_blocks_ = 0;
   std::uint64_t placement_seed_ = 0, split_seed_ = 0;

@@ -55,7 +55,8 @@ nlohmann::ordered_json store_json(const graph::StoreInfo& info, const graph::Deg
             {"order", layout::name(info.order)},
             {"virtual_blocks", info.virtual_blocks},
             {"seed", info.seed},
-            {"tiles_per_side", info.tiles_per_side}}},
+            {"tiles_per_side", info.tiles_per_side},
+            {"parts", info.parts}}},
           {"checksum", info.checksum}};
 }
 

@@ -13,12 +13,24 @@
 namespace opx::graph {
 namespace {
 
+constexpr Index kAutoPartVertices = 256;  // of the parts that samplers draw
 constexpr Index kMetisPartVertices = 64;  // a part should fit the inner caches with its features
 
 // Bytes at the peak: both directions of each edge, twice while duplicates are removed, and METIS's own
 // copies.
 std::int64_t bytes_needed(layout::Order order, Index edges, Index vertices) {
   return order == layout::Order::kMetis ? 2 * edges * 20 + vertices * 64 : 2 * edges * 4 + vertices * 40;
+}
+
+// Throws unless the graph fits what is left of the budget.
+void require_memory(const std::string& what, layout::Order order, const EdgeLog& edges, Index vertices,
+                    std::int64_t memory) {
+  const std::int64_t need = bytes_needed(order, edges.size(), vertices);
+  OPX_REQUIRE(need <= memory, ResourceError,
+              "{} holds the graph of {} edges in memory: about {}, and {} of --memory are left for it; raise "
+              "--memory or do without",
+              what, base::format_count(edges.size()), base::format_bytes(static_cast<double>(need)),
+              base::format_bytes(static_cast<double>(memory)));
 }
 
 struct Search {
@@ -145,18 +157,25 @@ std::vector<Index> rank_vertices(device::Context& context, const EdgeLog& edges,
                                  const OrderOptions& options) {
   if (options.order == layout::Order::kNatural) return {};
   if (options.order == layout::Order::kRandom) return rank_random(vertices, options.seed);
-  const std::int64_t need = bytes_needed(options.order, edges.size(), vertices);
-  OPX_REQUIRE(need <= options.memory, ResourceError,
-              "order={} holds the graph of {} edges in memory: about {}, and {} of --memory are left for it; "
-              "raise --memory "
-              "or take order=natural",
-              layout::name(options.order), base::format_count(edges.size()),
-              base::format_bytes(static_cast<double>(need)),
-              base::format_bytes(static_cast<double>(options.memory)));
+  require_memory(fmt::format("order={}", layout::name(options.order)), options.order, edges, vertices,
+                 options.memory);
   const UndirectedGraph graph = undirected(context, edges, vertices);
   if (options.order == layout::Order::kRcm) return rank_rcm(graph);
   return rank_metis(graph, std::max(options.virtual_blocks, ceil_div(vertices, kMetisPartVertices)),
                     options.seed);
+}
+
+Index auto_parts(Index vertices) noexcept {
+  return std::max<Index>(1, ceil_div(vertices, kAutoPartVertices));
+}
+
+std::vector<std::int32_t> partition_vertices(device::Context& context, const EdgeLog& edges, Index vertices,
+                                             const PartitionRequest& request) {
+  const Index parts = request.parts;
+  OPX_REQUIRE(parts >= 1 && parts <= std::max<Index>(vertices, 1), InvalidArgument, "{} parts of {} vertices",
+              parts, vertices);
+  require_memory(fmt::format("--parts {}", parts), layout::Order::kMetis, edges, vertices, request.memory);
+  return partition_metis(undirected(context, edges, vertices), parts, request.seed);
 }
 
 }  // namespace opx::graph

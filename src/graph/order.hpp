@@ -35,9 +35,25 @@ struct UndirectedGraph {
 };
 [[nodiscard]] UndirectedGraph undirected(device::Context& context, const EdgeLog& edges, Index vertices);
 
+struct PartitionRequest {
+  Index parts = 1;
+  std::uint64_t seed = 0;
+  std::int64_t memory = 0;  ///< budget for the graph in memory
+};
+/// About 256 vertices a part.
+[[nodiscard]] Index auto_parts(Index vertices) noexcept;
+/// part[original id], by METIS, for samplers that draw parts. Throws InvalidArgument for more parts than
+/// vertices, otherwise as rank_vertices does for metis.
+[[nodiscard]] std::vector<std::int32_t> partition_vertices(device::Context& context, const EdgeLog& edges,
+                                                           Index vertices, const PartitionRequest& request);
+
 /// Reverse Cuthill-McKee (Cuthill and McKee 1969; George 1971): breadth-first from a vertex far from the
 /// middle of each component, neighbours by rising degree, then reversed. rank[vertex].
 [[nodiscard]] std::vector<Index> rank_rcm(const UndirectedGraph& graph);
+
+/// METIS's k-way parts of the vertices: part[vertex] in [0, parts). Some may be empty.
+[[nodiscard]] std::vector<std::int32_t> partition_metis(const UndirectedGraph& graph, Index parts,
+                                                        std::uint64_t seed);
 
 /// Vertices by METIS part (k-way, `parts` parts), then by id. rank[vertex].
 [[nodiscard]] std::vector<Index> rank_metis(const UndirectedGraph& graph, Index parts, std::uint64_t seed);

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: 2026 The Orthoplex authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// METIS (Karypis and Kumar 1998) behind order=metis.
+// METIS (Karypis and Kumar 1998) behind order=metis and the parts of a store.
 #include <algorithm>
 #include <limits>
 #include <numeric>
@@ -13,13 +13,13 @@
 
 namespace opx::graph {
 
-std::vector<Index> rank_metis(const UndirectedGraph& graph, Index parts, std::uint64_t seed) {
+std::vector<std::int32_t> partition_metis(const UndirectedGraph& graph, Index parts, std::uint64_t seed) {
   const auto n = static_cast<Index>(graph.offsets.size()) - 1;
   std::vector<idx_t> part(static_cast<std::size_t>(n), 0);
   parts = std::min(parts, n);
   if (parts > 1 && !graph.neighbours.empty()) {
     OPX_REQUIRE(graph.offsets.back() <= std::numeric_limits<idx_t>::max(), InvalidArgument,
-                "order=metis: {} entries are more than this METIS counts ({}); take order=rcm",
+                "{} entries are more than this METIS counts ({}); do without --parts and order=metis",
                 graph.offsets.back(), std::numeric_limits<idx_t>::max());
     std::vector<idx_t> offsets(graph.offsets.begin(), graph.offsets.end());
     std::vector<idx_t> neighbours(graph.neighbours.begin(), graph.neighbours.end());
@@ -35,12 +35,18 @@ std::vector<Index> rank_metis(const UndirectedGraph& graph, Index parts, std::ui
                 "METIS ran out of memory on {} vertices, {} entries", n, graph.offsets.back());
     OPX_REQUIRE(status == METIS_OK, InternalError, "METIS_PartGraphKway failed with status {}", status);
   }
-  std::vector<Index> order(static_cast<std::size_t>(n)), rank(static_cast<std::size_t>(n));
+  return {part.begin(), part.end()};
+}
+
+std::vector<Index> rank_metis(const UndirectedGraph& graph, Index parts, std::uint64_t seed) {
+  const std::vector<std::int32_t> part = partition_metis(graph, parts, seed);
+  const std::size_t n = part.size();
+  std::vector<Index> order(n), rank(n);
   std::iota(order.begin(), order.end(), Index{0});
   std::stable_sort(order.begin(), order.end(), [&](Index a, Index b) {
     return part[static_cast<std::size_t>(a)] < part[static_cast<std::size_t>(b)];
   });
-  for (Index i = 0; i < n; ++i) rank[static_cast<std::size_t>(order[static_cast<std::size_t>(i)])] = i;
+  for (std::size_t i = 0; i < n; ++i) rank[static_cast<std::size_t>(order[i])] = static_cast<Index>(i);
   return rank;
 }
 

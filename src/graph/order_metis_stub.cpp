@@ -9,4 +9,8 @@ std::vector<Index> rank_metis(const UndirectedGraph&, Index, std::uint64_t) {
   throw base::NotCompiled("order=metis needs a build with OPX_WITH_METIS=ON; order=rcm needs none");
 }
 
+std::vector<std::int32_t> partition_metis(const UndirectedGraph&, Index, std::uint64_t) {
+  throw base::NotCompiled("--parts needs a build with OPX_WITH_METIS=ON");
+}
+
 }  // namespace opx::graph

@@ -88,6 +88,7 @@ class Preparer {
   StoreInfo info_;
   ReadEdges read_;
   std::vector<Index> original_;          // by position
+  std::vector<std::int32_t> part_;       // by original id; empty: none were asked for
   std::vector<std::uint32_t> position_;  // by original id
   std::vector<Index> row_tile_entries_;  // upper bounds
 };
@@ -144,6 +145,11 @@ void Preparer::place() {
   const std::int64_t left = memory_for_edges() - (read_.log->in_memory() ? read_.log->size() * 8 : 0);
   const std::vector<Index> rank =
       rank_vertices(context_, *read_.log, n(), {options_.order, blocks, options_.seed, left});
+  if (options_.parts != 0) {
+    report("part vertices", 0);
+    info_.parts = options_.parts == kAutoParts ? auto_parts(n()) : options_.parts;
+    part_ = partition_vertices(context_, *read_.log, n(), {info_.parts, options_.seed, left});
+  }
   std::vector<std::int32_t> degrees;
   if (options_.deal == layout::Deal::kDegree) {
     degrees.resize(static_cast<std::size_t>(n()));
@@ -212,6 +218,11 @@ void Preparer::write_sums(const VertexSums& sums) {
 void Preparer::write_vertices() {
   report("write vertices", 0);
   write_vertex_data(input_, original_, options_, writer_, info_);
+  if (!part_.empty()) {
+    std::vector<std::int32_t> parts(part_.size());
+    for (std::size_t p = 0; p < parts.size(); ++p) parts[p] = part_[static_cast<std::size_t>(original_[p])];
+    writer_.write_parts(parts);
+  }
   if (input_.features)
     scatter_features(context_, *input_.features, position_, writer_,
                      {options_.feature_type, memory_for_edges(), folder_,

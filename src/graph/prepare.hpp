@@ -23,10 +23,13 @@ enum class Duplicates : std::uint8_t {
   kSum
 };  ///< merge: one entry (weight of the first); sum: weights add up
 
+inline constexpr Index kAutoParts = -1;
+
 struct PrepareOptions {
   layout::Deal deal = layout::Deal::kDegree;
   layout::Order order = layout::Order::kNatural;
   Index virtual_blocks = 0;  ///< 0: default_virtual_blocks(N)
+  Index parts = 0;           ///< METIS parts for samplers; 0: none, kAutoParts: about 256 vertices a part
   std::uint64_t seed = 0;
   bool add_inverse_edge = false;  ///< OR'ed with RawDataset::stored_once
   SelfLoops self_loops = SelfLoops::kKeep;

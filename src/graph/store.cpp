@@ -86,6 +86,15 @@ class StoreFile final : public Store {
     self_loops_.read(rows.begin, out);
   }
 
+  void read_parts(Range rows, std::span<std::int32_t> out) const override {
+    OPX_REQUIRE(info_.parts > 0, InvalidArgument, "{}: has no parts; prepare it with --parts",
+                path_.string());
+    check(rows, out.size());
+    parts_.read(rows.begin, out);
+    for (const std::int32_t p : out)
+      if (p < 0 || p >= info_.parts) damaged(format::kParts, fmt::format("part {} of {}", p, info_.parts));
+  }
+
   void read_original_ids(Range rows, std::span<Index> out) const override {
     check(rows, out.size());
     original_ids_.read(rows.begin, out);
@@ -133,7 +142,7 @@ class StoreFile final : public Store {
   bool wide_ = false;
   std::vector<Index> tile_offsets_;
   io::H5Dataset rows_, cols_, values_, features_, labels_, targets_, splits_, row_sums_, col_sums_,
-      self_loops_, original_ids_;
+      self_loops_, original_ids_, parts_;
 };
 
 void StoreFile::read_info() {
@@ -163,6 +172,8 @@ void StoreFile::read_info() {
   info_.deal = layout::parse_deal(file_.string_attribute("deal"));
   info_.order = layout::parse_order(file_.string_attribute("order"));
   info_.seed = static_cast<std::uint64_t>(file_.int_attribute("seed"));
+  if (file_.has_attribute("parts"))  // stores made before there were any have none
+    info_.parts = number("parts", 0, std::numeric_limits<std::int32_t>::max());
   info_.checksum = file_.string_attribute("checksum");
   info_.provenance = file_.string_attribute("provenance");
 }
@@ -194,6 +205,7 @@ void StoreFile::open_parts() {
   row_sums_ = open_part(format::kRowSums, io::H5Type::kFloat32, {n});
   col_sums_ = open_part(format::kColSums, io::H5Type::kFloat32, {n});
   self_loops_ = open_part(format::kSelfLoops, io::H5Type::kUint8, {n});
+  if (info_.parts > 0) parts_ = open_part(format::kParts, io::H5Type::kInt32, {n});
   original_ids_ = open_part(format::kOriginalIds, io::H5Type::kInt64, {n});
   const io::H5Dataset offsets = open_part(format::kTileOffsets, io::H5Type::kInt64, {t * t + 1});
   tile_offsets_.resize(static_cast<std::size_t>(t * t + 1));

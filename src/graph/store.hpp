@@ -44,6 +44,7 @@ struct StoreInfo {
   layout::Deal deal = layout::Deal::kRandom;
   layout::Order order = layout::Order::kNatural;
   std::uint64_t seed = 0;
+  Index parts = 0;         ///< parts that the vertices are cut into (for samplers); 0: none are stored
   std::string checksum;    ///< xxh3-128 over the content, hex: what a checkpoint remembers
   std::string provenance;  ///< JSON: command, inputs with sizes and checksums, counts of the report
 };
@@ -78,6 +79,8 @@ class Store {
   virtual void read_degrees(Range rows, std::span<float> row_sums, std::span<float> col_sums) const = 0;
   /// 1 where the row has a diagonal entry.
   virtual void read_self_loops(Range rows, std::span<std::uint8_t> out) const = 0;
+  /// Part of each position, in [0, info().parts). Throws InvalidArgument where none are stored.
+  virtual void read_parts(Range rows, std::span<std::int32_t> out) const = 0;
   /// Original id at each position.
   virtual void read_original_ids(Range rows, std::span<Index> out) const = 0;
   /// Names of the original ids where the input had strings or gaps ("" otherwise): name of original id i.

@@ -25,13 +25,14 @@ inline constexpr const char* kRowSums = "vertices/row_sums";
 inline constexpr const char* kColSums = "vertices/col_sums";
 inline constexpr const char* kSelfLoops = "vertices/self_loops";
 inline constexpr const char* kOriginalIds = "vertices/original_ids";
+inline constexpr const char* kParts = "vertices/parts";
 inline constexpr const char* kNameBytes = "names/bytes";
 inline constexpr const char* kNameOffsets = "names/offsets";
 
 /// All datasets in order of name, the order of the content checksum.
 inline constexpr std::array kAllParts{kCols,      kRows,        kTileOffsets, kValues, kFeatures,
                                       kNameBytes, kNameOffsets, kColSums,     kLabels, kOriginalIds,
-                                      kRowSums,   kSelfLoops,   kSplits,      kTargets};
+                                      kParts,     kRowSums,     kSelfLoops,   kSplits, kTargets};
 
 /// Multi-label targets are stored as one byte each: 0, 1, or this for NaN.
 inline constexpr std::uint8_t kMissingTarget = 255;

@@ -164,6 +164,8 @@ void StoreWriter::write_self_loops(std::span<const std::uint8_t> flags) {
   write_all(format::kSelfLoops, flags);
 }
 
+void StoreWriter::write_parts(std::span<const std::int32_t> parts) { write_all(format::kParts, parts); }
+
 void StoreWriter::write_original_ids(std::span<const Index> ids) { write_all(format::kOriginalIds, ids); }
 
 void StoreWriter::write_names(std::span<const std::string> names) {
@@ -217,6 +219,7 @@ std::string StoreWriter::finish(StoreInfo info) {
       {"test", info.test},
       {"virtual_blocks", info.virtual_blocks},
       {"tiles_per_side", tiles_},
+      {"parts", info.parts},
       {"seed", static_cast<std::int64_t>(info.seed)}};
   for (const auto& [key, number] : numbers) file_.set_attribute(key, number);
   parts_.clear();

@@ -54,6 +54,7 @@ class StoreWriter {
   void write_splits(std::span<const Split> splits);
   void write_degrees(std::span<const float> row_sums, std::span<const float> col_sums);
   void write_self_loops(std::span<const std::uint8_t> flags);
+  void write_parts(std::span<const std::int32_t> parts);
   void write_original_ids(std::span<const Index> ids);
   void write_names(std::span<const std::string> names);
 

@@ -59,6 +59,12 @@ void Draw::sort() {
   }
 }
 
+void Draw::reserve(Selection& out) const {
+  const std::size_t most = keys_.capacity();
+  out.position.reserve(most), out.stratum.reserve(most), out.same.reserve(most), out.other.reserve(most);
+  out.weight.reserve(most);
+}
+
 void Draw::fill_offsets(const Blocks& blocks, Selection& out) const {
   out.offsets.resize(static_cast<std::size_t>(blocks.count()) + 1);
   auto at = out.position.begin();

@@ -59,6 +59,7 @@ class Draw {
 
  private:
   void fill_offsets(const Blocks& blocks, Selection& out) const;
+  void reserve(Selection& out) const;  // for any draw
   std::vector<std::uint64_t> keys_, scratch_;
   int bits_;
 };
@@ -66,6 +67,7 @@ class Draw {
 template <class Set>
 void Draw::hand_out(const Blocks& blocks, Selection& out, Set&& set) const {
   const std::size_t n = keys_.size();
+  reserve(out);
   out.position.resize(n), out.stratum.resize(n), out.same.resize(n), out.other.resize(n);
   out.weight.resize(n);
   for (std::size_t i = 0; i < n; ++i) {

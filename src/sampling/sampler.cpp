@@ -41,11 +41,6 @@ Estimator parse_estimator(std::string_view text) {
   return static_cast<Estimator>(parse(text, kEstimators, "estimator"));
 }
 
-Index batches_of(double ratio) noexcept {
-  constexpr double kMost = 1e9;
-  return std::max<Index>(1, static_cast<Index>(std::llround(std::min(kMost, 1 / ratio))));
-}
-
 std::unique_ptr<Sampler> make_sampler(const graph::Store& store, const layout::Grid& grid,
                                       std::span<const int> blocks, const SamplerOptions& options) {
   OPX_REQUIRE(std::isfinite(options.ratio) && options.ratio > 0 && options.ratio <= 1, InvalidArgument,
@@ -60,10 +55,16 @@ std::unique_ptr<Sampler> make_sampler(const graph::Store& store, const layout::G
       return make_stratified(request);
     case Kind::kUniform:
       return make_uniform(request);
-    default:
-      break;
+    case Kind::kDegree:
+      return make_degree(request);
+    case Kind::kTrain:
+      return make_train(request);
+    case Kind::kCluster:
+      return make_cluster(request);
+    case Kind::kSaintWalk:
+      return make_saint_walk(request);
   }
-  throw base::InvalidArgument(fmt::format("sampler '{}' is not there yet", name(options.kind)));
+  throw base::InvalidArgument(fmt::format("sampler number {}", static_cast<int>(options.kind)));
 }
 
 std::vector<int> blocks_of_rank(const layout::Grid& grid, layout::Coord coord, Index layers) {

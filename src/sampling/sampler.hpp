@@ -37,11 +37,15 @@ struct SamplerOptions {
   double ratio = 0.1;
   std::uint64_t seed = 0;
   double hub_share = 0.05;  ///< train: share of the batch's vertices that are hubs, always in
-  int walk_length = 4;      ///< saint-walk: edges of a walk
-  Index presamples = 50;    ///< saint-walk: epochs' worth of draws behind its normalisers
+  /// train: an epoch has the fewest sub-batches in which training vertices are at most this share, so that
+  /// its work follows their number and not N; 0: as many as the other samplers, 1 / ratio.
+  double train_share = 0;
+  int walk_length = 4;    ///< saint-walk: edges of a walk
+  Index presamples = 50;  ///< saint-walk: epochs' worth of draws behind its normalisers
 };
 
 /// The sampled vertices of the blocks that a rank looks at, block after block, rising positions within one.
+/// A factor of 0 stands for a chance of 0: such pairs never come.
 /// For an edge (v, u), u != v, Pr[u in S | v in S]^-1 is same[u] where stratum[v] == stratum[u], else
 /// other[u]. Buffers keep their memory between draws.
 struct Selection {
@@ -79,7 +83,8 @@ class Sampler {
 /// A sampler for one rank of `grid` (gd is ignored). `blocks`: the grid's blocks that this rank looks at
 /// (rising). Reads what it needs to know of them (degrees, splits, parts) from the store, never from another
 /// rank. Throws InvalidArgument for a ratio outside (0, 1], a batch with less than one vertex a virtual
-/// block, no training vertices for kTrain, parts that the store does not have for kCluster.
+/// block, no training vertices for kTrain, parts that the store does not have for kCluster. kSaintWalk keeps
+/// the pattern of the whole graph on every rank, O(nnz) bytes: OutOfMemory where the machine has less.
 [[nodiscard]] std::unique_ptr<Sampler> make_sampler(const graph::Store& store, const layout::Grid& grid,
                                                     std::span<const int> blocks,
                                                     const SamplerOptions& options);

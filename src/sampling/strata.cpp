@@ -4,9 +4,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "base/error.hpp"
+#include "sampling/shuffle.hpp"
 
 namespace opx::sampling {
 namespace {
@@ -27,7 +27,7 @@ class StrataSampler final : public Sampler {
  public:
   StrataSampler(const Blocks& blocks, std::uint64_t seed, StrataPlan&& plan)
       : blocks_(blocks),
-        key_{.seed = seed, .purpose = base::Purpose::kSample},
+        shuffle_(seed),
         plan_(std::move(plan)),
         factors_(plan_.strata.size()),
         rows_(plan_.block_rows.size(), 0),
@@ -81,7 +81,7 @@ class StrataSampler final : public Sampler {
   }
 
   Blocks blocks_;
-  base::RandomKey key_;
+  Shuffle shuffle_;
   StrataPlan plan_;
   std::vector<Factors> factors_;  // of the draw under way
   std::vector<Index> rows_;       // of each block, of the draw under way
@@ -91,14 +91,9 @@ class StrataSampler final : public Sampler {
 Index StrataSampler::take(const Stratum& s, std::uint32_t at, Index number) {
   const Range chunk = s.chunk(number);
   factors_[at] = factors(s.members, chunk.size());
-  if (chunk.size() == s.members) {
-    for (Index k = 0; k < s.members; ++k) add(s, at, k);
-    return s.members;
-  }
-  const std::uint64_t stream =
-      static_cast<std::uint64_t>(s.id) << 32 | static_cast<std::uint32_t>(number / s.chunks);
-  const base::KeyedPermutation shuffle(key_, stream, s.members);
-  for (Index k = chunk.begin; k < chunk.end; ++k) add(s, at, shuffle(k));
+  const auto round = static_cast<std::uint32_t>(number / s.chunks);
+  shuffle_.each(static_cast<std::uint64_t>(s.id) << 32 | round, s.members, chunk,
+                [&](Index member) { add(s, at, member); });
   return chunk.size();
 }
 

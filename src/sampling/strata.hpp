@@ -22,7 +22,6 @@
 #include <memory>
 #include <vector>
 
-#include "base/random.hpp"
 #include "base/types.hpp"
 #include "sampling/blocks.hpp"
 #include "sampling/sampler.hpp"

@@ -130,6 +130,11 @@ class MemoryStore final : public graph::Store {
     require_rows(static_cast<Index>(original.size()), "original ids");
     original_ = std::move(original);
   }
+  void set_parts(std::vector<std::int32_t> parts, Index count) {
+    require_rows(static_cast<Index>(parts.size()), "parts");
+    parts_ = std::move(parts);
+    info_.parts = count;
+  }
   void set_virtual_blocks(Index blocks) { info_.virtual_blocks = blocks; }
   /// From now on every read throws this (a damaged file).
   void fail_with(std::string message) { failure_ = std::move(message); }
@@ -199,6 +204,11 @@ class MemoryStore final : public graph::Store {
       out[static_cast<std::size_t>(i - rows.begin)] = entries_.count({i, i}) != 0 ? 1 : 0;
     }
   }
+  void read_parts(Range rows, std::span<std::int32_t> out) const override {
+    check(rows);
+    OPX_REQUIRE(info_.parts > 0, InvalidArgument, "no parts");
+    std::copy_n(parts_.begin() + rows.begin, rows.size(), out.begin());
+  }
   void read_original_ids(Range rows, std::span<Index> out) const override {
     check(rows);
     for (Index i = rows.begin; i < rows.end; ++i) {
@@ -263,6 +273,7 @@ class MemoryStore final : public graph::Store {
   std::vector<std::int32_t> labels_;
   std::vector<graph::Split> splits_;
   std::vector<Index> original_;
+  std::vector<std::int32_t> parts_;
   std::string failure_;
 };
 

@@ -7,6 +7,8 @@
 
 #include <gtest/gtest.h>
 
+#include "base/error.hpp"
+
 namespace opx::base {
 namespace {
 
@@ -40,6 +42,24 @@ TEST(KeyedPermutation, IsABijectionWithInverse) {
       EXPECT_EQ(hit[static_cast<std::size_t>(j)]++, 0);
     }
   }
+}
+
+TEST(KeyedPermutation, ManyAtOnceAreTheSame) {
+  for (const Index n : {1, 5, 17, 1000, 1024, 1025, 300000}) {
+    const KeyedPermutation p({3, Purpose::kDeal}, 7ULL << 32 | 9, n);
+    for (const Range r : {Range{0, 0}, Range{0, 1}, Range{0, n}, Range{n / 3, n}, Range{n / 2, n / 2 + 1}}) {
+      if (r.end > n) continue;
+      std::vector<Index> out(static_cast<std::size_t>(r.size()));
+      p.evaluate(r, out);
+      for (Index i = r.begin; i < r.end; ++i)
+        ASSERT_EQ(out[static_cast<std::size_t>(i - r.begin)], p(i)) << n << " at " << i;
+    }
+  }
+  const KeyedPermutation wide({3, Purpose::kDeal}, 1, Index{1} << 40);
+  std::vector<Index> out(40);
+  wide.evaluate({Index{1} << 39, (Index{1} << 39) + 40}, out);
+  for (Index i = 0; i < 40; ++i) EXPECT_EQ(out[static_cast<std::size_t>(i)], wide((Index{1} << 39) + i));
+  EXPECT_THROW(wide.evaluate({0, 41}, out), DimensionMismatch);
 }
 
 TEST(UniformBelow, StaysInRangeAndCoversIt) {

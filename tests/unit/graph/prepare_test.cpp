@@ -15,6 +15,7 @@
 
 #include "base/error.hpp"
 #include "base/timer.hpp"
+#include "graph/info.hpp"
 #include "graph/store.hpp"
 #include "support/raw_dataset.hpp"
 
@@ -331,6 +332,54 @@ TEST(Prepare, OrdersKeepTheGraph) {
   small.order = layout::Order::kRcm, small.memory = 20000;
   EXPECT_THROW(prepare(context, test::raw_dataset(211, edges), folder / "b.opx", small), base::ResourceError);
   EXPECT_EQ(folder.entries(), 1U);
+}
+
+// Four cliques in a ring: METIS cuts between them, and the part follows the vertex to its position.
+TEST(Prepare, PartsFollowTheirVertices) {
+  const test::TemporaryFolder folder;
+  device::Context context({.threads = 2});
+  constexpr Index kClique = 16, kVertices = 4 * kClique;
+  std::vector<test::RawEdge> edges;
+  for (Index v = 0; v < kVertices; ++v) {
+    for (Index u = v / kClique * kClique; u < v; ++u) edges.push_back({u, v});
+    if (v % kClique == 0) edges.push_back({v, (v + kVertices - 1) % kVertices});
+  }
+  PrepareOptions o;
+  o.virtual_blocks = 4, o.add_inverse_edge = true;
+  prepare(context, test::raw_dataset(kVertices, edges), folder / "none.opx", o);
+  const auto none = Store::open(folder / "none.opx");
+  EXPECT_EQ(none->info().parts, 0);
+  std::vector<std::int32_t> part(static_cast<std::size_t>(kVertices));
+  EXPECT_THROW(none->read_parts({0, kVertices}, part), base::InvalidArgument);
+  o.parts = 4;
+  try {
+    prepare(context, test::raw_dataset(kVertices, edges), folder / "a.opx", o);
+  } catch (const base::NotCompiled& e) {
+    GTEST_SKIP() << e.what();
+  }
+  verify_store(folder / "a.opx");
+  const auto store = Store::open(folder / "a.opx");
+  EXPECT_EQ(store->info().parts, 4);
+  store->read_parts({0, kVertices / 2}, std::span(part).first(kVertices / 2));
+  store->read_parts({kVertices / 2, kVertices}, std::span(part).last(kVertices / 2));
+  std::vector<Index> original(static_cast<std::size_t>(kVertices));
+  store->read_original_ids({0, kVertices}, original);
+  std::map<Index, std::set<std::int32_t>> of_clique;
+  for (std::size_t p = 0; p < part.size(); ++p) of_clique[original[p] / kClique].insert(part[p]);
+  std::set<std::int32_t> all;
+  for (const auto& [clique, parts] : of_clique) {
+    EXPECT_EQ(parts.size(), 1U) << "clique " << clique;
+    all.insert(parts.begin(), parts.end());
+  }
+  EXPECT_EQ(all, (std::set<std::int32_t>{0, 1, 2, 3}));
+  o.parts = kAutoParts;
+  prepare(context, test::raw_dataset(kVertices, edges), folder / "auto.opx", o);
+  EXPECT_EQ(Store::open(folder / "auto.opx")->info().parts, 1);
+  for (const Index parts : {Index{-2}, kVertices + 1}) {
+    o.parts = parts;
+    EXPECT_THROW(prepare(context, test::raw_dataset(kVertices, edges), folder / "b.opx", o),
+                 base::InvalidArgument);
+  }
 }
 
 TEST(Prepare, RefusesBadInputAndLeavesNothingBehind) {

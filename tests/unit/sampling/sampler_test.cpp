@@ -5,6 +5,7 @@
 // an epoch where that is promised, whole batches at ratio 1, clear errors.
 #include "sampling/sampler.hpp"
 
+#include <cmath>
 #include <limits>
 #include <set>
 
@@ -177,7 +178,10 @@ std::string label(const ::testing::TestParamInfo<Kind>& info) {
   return text;
 }
 
-INSTANTIATE_TEST_SUITE_P(All, EverySampler, ::testing::Values(Kind::kStratified, Kind::kUniform), label);
+INSTANTIATE_TEST_SUITE_P(All, EverySampler,
+                         ::testing::Values(Kind::kStratified, Kind::kUniform, Kind::kDegree, Kind::kTrain,
+                                           Kind::kCluster, Kind::kSaintWalk),
+                         label);
 
 class CoveringSampler : public EverySampler {};
 
@@ -197,7 +201,8 @@ TEST_P(CoveringSampler, AnEpochHasEveryVertexOnce) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(All, CoveringSampler, ::testing::Values(Kind::kStratified, Kind::kUniform), label);
+INSTANTIATE_TEST_SUITE_P(All, CoveringSampler,
+                         ::testing::Values(Kind::kStratified, Kind::kUniform, Kind::kCluster), label);
 
 TEST(Stratified, EveryVirtualBlockGivesTheSame) {
   const auto store = hub_store(kVertices, 8);
@@ -247,6 +252,142 @@ TEST(Stratified, SaysWhatRatioWorks) {
     EXPECT_THAT(e.what(), ::testing::AllOf(::testing::HasSubstr("0.015625"), ::testing::HasSubstr("0.01 "),
                                            ::testing::HasSubstr("--virtual-blocks")));
   }
+}
+
+TEST(Degree, TakesHubsMoreOftenAndTheSameOfEveryBlock) {
+  const auto store = hub_store(kVertices, 8);
+  const layout::Grid grid{.gx = 8};
+  const auto sampler =
+      make_sampler(store, grid, test::all_blocks(grid), {.kind = Kind::kDegree, .ratio = 0.2});
+  EXPECT_TRUE(sampler->unbiased());
+  std::vector<int> seen(static_cast<std::size_t>(kVertices), 0);
+  Selection s;
+  double weights = 0;
+  Index rows = 0;
+  constexpr int kDraws = 400;
+  for (Index i = 0; i < kDraws; ++i) {
+    sampler->draw(i / 5, i % 5, s);
+    for (int b = 0; b < 8; ++b) ASSERT_EQ(s.block(b).size(), 13U);  // a fifth of 64 or 65
+    for (std::size_t k = 0; k < s.position.size(); ++k) {
+      ++seen[static_cast<std::size_t>(s.position[k])];
+      weights += static_cast<double>(s.weight[k]);
+    }
+    rows += s.vertices;
+  }
+  double hubs = 0, others = 0;
+  for (Index v = 0; v < kVertices; ++v)
+    (v % 50 == 0 ? hubs : others) += static_cast<double>(seen[static_cast<std::size_t>(v)]) / kDraws;
+  EXPECT_GT(hubs / 11, 2 * others / (kVertices - 11));
+  EXPECT_NEAR(weights / static_cast<double>(rows), 1, 0.02) << "weights are one in the mean";
+}
+
+TEST(Train, EveryTrainingVertexOnceAnEpochAndHubsAlways) {
+  const auto store = hub_store(kVertices, 8);
+  std::vector<graph::Split> split(static_cast<std::size_t>(kVertices));
+  store.read_splits({0, kVertices}, split);
+  for (const double train_share : {0.0, 0.5}) {
+    const auto sampler =
+        whole(store, {.kind = Kind::kTrain, .ratio = 0.1, .hub_share = 0.2, .train_share = train_share});
+    EXPECT_TRUE(sampler->unbiased());
+    // 111 training vertices; half of a sub-batch of 52 is 26.
+    EXPECT_EQ(sampler->batches(), train_share > 0 ? ceil_div(store.info().train * 10, 257) : 10);
+    std::vector<int> seen(static_cast<std::size_t>(kVertices), 0);
+    Selection s;
+    for (Index i = 0; i < sampler->batches(); ++i) {
+      sampler->draw(4, i, s);
+      EXPECT_NEAR(static_cast<double>(s.vertices), 51.5, 8);
+      for (std::size_t k = 0; k < s.position.size(); ++k) {
+        const auto p = static_cast<std::size_t>(s.position[k]);
+        ++seen[p];
+        if (split[p] == graph::Split::kTrain) {
+          ASSERT_EQ(s.weight[k], 1.0F);
+        }
+      }
+    }
+    Index always = 0;
+    for (std::size_t p = 0; p < seen.size(); ++p) {
+      if (split[p] == graph::Split::kTrain)
+        ASSERT_EQ(seen[p], 1) << p;
+      else
+        always += seen[p] == static_cast<int>(sampler->batches());
+    }
+    EXPECT_GE(always, 8) << "one hub of each virtual block at least";
+  }
+}
+
+TEST(Train, RefusesWhatItCannotDo) {
+  test::MemoryStore none(100, {});
+  EXPECT_THROW((void)whole(none, {.kind = Kind::kTrain, .ratio = 0.5}), base::InvalidArgument);
+  const auto store = hub_store(kVertices, 8);
+  for (const double share : {-0.1, 1.0, std::nan("")})
+    EXPECT_THROW((void)whole(store, {.kind = Kind::kTrain, .ratio = 0.5, .hub_share = share}),
+                 base::InvalidArgument);
+  for (const double share : {-0.1, 1.1, std::nan("")})
+    EXPECT_THROW((void)whole(store, {.kind = Kind::kTrain, .ratio = 0.5, .train_share = share}),
+                 base::InvalidArgument);
+}
+
+// Three training vertices among 100: two sub-batches cannot both have a pair.
+TEST(Train, FewTrainingVerticesMakeFewSubBatches) {
+  test::MemoryStore store(100, {{0, 1}, {1, 0}});
+  std::vector<graph::Split> split(100, graph::Split::kNone);
+  split[3] = split[50] = split[99] = graph::Split::kTrain;
+  store.set_splits(split);
+  store.set_virtual_blocks(4);
+  const auto sampler = whole(store, {.kind = Kind::kTrain, .ratio = 0.2});
+  EXPECT_EQ(sampler->batches(), 1);
+  Selection s;
+  sampler->draw(0, 0, s);
+  for (const std::int32_t p : {3, 50, 99})
+    EXPECT_TRUE(std::binary_search(s.position.begin(), s.position.end(), p));
+  EXPECT_NEAR(static_cast<double>(s.vertices), 20, 4);
+}
+
+TEST(Cluster, TakesWholePartsAndNeedsThem) {
+  const auto store = hub_store(kVertices, 8);
+  const auto sampler = whole(store, {.kind = Kind::kCluster, .ratio = 0.1});
+  EXPECT_TRUE(sampler->unbiased());
+  std::vector<std::int32_t> part(static_cast<std::size_t>(kVertices));
+  store.read_parts({0, kVertices}, part);
+  std::map<std::int32_t, Index> size;
+  for (const std::int32_t p : part) ++size[p];
+  Selection s;
+  sampler->draw(1, 3, s);
+  std::map<std::int32_t, Index> taken;
+  for (std::size_t k = 0; k < s.position.size(); ++k) {
+    EXPECT_EQ(s.stratum[k], part[static_cast<std::size_t>(s.position[k])]);
+    EXPECT_EQ(s.same[k], 1.0F);
+    EXPECT_FLOAT_EQ(s.other[k], 59.0F / 5);
+    ++taken[s.stratum[k]];
+  }
+  for (const auto& [p, n] : taken) EXPECT_EQ(n, size[p]);
+  EXPECT_FALSE(whole(store, {.kind = Kind::kCluster, .ratio = 1.0 / 60})->unbiased()) << "one part alone";
+  try {
+    (void)whole(test::MemoryStore(100, {}), {.kind = Kind::kCluster, .ratio = 0.5});
+    FAIL();
+  } catch (const base::InvalidArgument& e) {
+    EXPECT_THAT(e.what(), ::testing::HasSubstr("--parts"));
+  }
+}
+
+TEST(SaintWalk, HasAboutTheSizeAskedForAndRefusesNonsense) {
+  const auto store = hub_store(2000, 4);
+  for (const double ratio : {0.05, 0.2}) {
+    const auto sampler = whole(store, {.kind = Kind::kSaintWalk, .ratio = ratio, .presamples = 3});
+    EXPECT_FALSE(sampler->unbiased());
+    Selection s;
+    Index sum = 0;
+    for (Index i = 0; i < sampler->batches(); ++i) {
+      sampler->draw(0, i, s);
+      sum += s.vertices;
+      for (std::size_t k = 0; k < s.position.size(); ++k) ASSERT_GE(s.other[k], 1.0F);
+    }
+    EXPECT_NEAR(static_cast<double>(sum), 2000, 150);
+  }
+  for (const int length : {0, -1, 1000})
+    EXPECT_THROW((void)whole(store, {.kind = Kind::kSaintWalk, .walk_length = length}),
+                 base::InvalidArgument);
+  EXPECT_THROW((void)whole(store, {.kind = Kind::kSaintWalk, .presamples = 0}), base::InvalidArgument);
 }
 
 TEST(Names, ParseAndSuggest) {

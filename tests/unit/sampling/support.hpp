@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <numeric>
+#include <set>
 #include <vector>
 
 #include "sampling/sampler.hpp"
@@ -15,8 +16,10 @@
 
 namespace opx::test {
 
+inline constexpr Index kParts = 60;
+
 /// Undirected, of about three edges a vertex; every 50th vertex is a hub that a tenth of all know. A fifth of
-/// the vertices trains.
+/// the vertices trains; kParts parts of random sizes.
 inline MemoryStore hub_store(Index vertices, Index virtual_blocks, std::uint64_t seed = 1) {
   std::vector<Entry> entries;
   const auto both = [&](Index a, Index b) { entries.push_back({a, b}), entries.push_back({b, a}); };
@@ -36,6 +39,10 @@ inline MemoryStore hub_store(Index vertices, Index virtual_blocks, std::uint64_t
   for (Index v = 0; v < vertices; ++v)
     if (pick(v, 9, 5) == 0) splits[static_cast<std::size_t>(v)] = graph::Split::kTrain;
   store.set_splits(splits);
+  std::vector<std::int32_t> parts(static_cast<std::size_t>(vertices));
+  for (Index v = 0; v < vertices; ++v)
+    parts[static_cast<std::size_t>(v)] = static_cast<std::int32_t>(pick(v, 10, kParts));
+  store.set_parts(parts, kParts);
   return store;
 }
 
