@@ -87,8 +87,7 @@ class StoreFile final : public Store {
   }
 
   void read_parts(Range rows, std::span<std::int32_t> out) const override {
-    OPX_REQUIRE(info_.parts > 0, InvalidArgument, "{}: has no parts; prepare it with --parts",
-                path_.string());
+    if (info_.parts == 0) Store::read_parts(rows, out);
     check(rows, out.size());
     parts_.read(rows.begin, out);
     for (const std::int32_t p : out)
@@ -457,6 +456,10 @@ std::optional<std::vector<std::string>> StoreFile::read_names(std::span<const In
 }
 
 }  // namespace
+
+void Store::read_parts(Range, std::span<std::int32_t>) const {
+  throw base::InvalidArgument(fmt::format("{}: has no parts; prepare it with --parts", path().string()));
+}
 
 std::shared_ptr<Store> Store::open(const std::filesystem::path& path) {
   return std::make_shared<StoreFile>(path);

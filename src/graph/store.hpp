@@ -80,7 +80,7 @@ class Store {
   /// 1 where the row has a diagonal entry.
   virtual void read_self_loops(Range rows, std::span<std::uint8_t> out) const = 0;
   /// Part of each position, in [0, info().parts). Throws InvalidArgument where none are stored.
-  virtual void read_parts(Range rows, std::span<std::int32_t> out) const = 0;
+  virtual void read_parts(Range rows, std::span<std::int32_t> out) const;
   /// Original id at each position.
   virtual void read_original_ids(Range rows, std::span<Index> out) const = 0;
   /// Names of the original ids where the input had strings or gaps ("" otherwise): name of original id i.
