@@ -72,7 +72,7 @@ class PyG:
 
 
 class DGL:
-    """DataLoader with the fused NeighborSampler on an int32 graph in csc, blocks of shrinking size."""
+    """DataLoader with the fused NeighborSampler on an int64 graph in csc (int32 with it crashes), shrinking blocks."""
 
     def __init__(self, args, data, x, y):
         import dgl
@@ -80,18 +80,18 @@ class DGL:
         from dgl.dataloading import DataLoader, NeighborSampler
 
         self.name = f"DGL {dgl.__version__} NeighborSampler"
-        csc = (torch.from_numpy(data["indptr"]).int(), torch.from_numpy(data["indices"]).int(), [])
-        self.graph = dgl.graph(("csc", csc), num_nodes=len(y), idtype=torch.int32)
+        csc = (torch.from_numpy(data["indptr"]), torch.from_numpy(data["indices"]).long(), [])
+        self.graph = dgl.graph(("csc", csc), num_nodes=len(y))
         self.graph.create_formats_()
         self.x, self.y = x, y
-        train = torch.from_numpy(data["train"]).int()
+        train = torch.from_numpy(data["train"])
         self.loader = DataLoader(self.graph, train, NeighborSampler(args.fanouts, fused=True), batch_size=args.batch,
                                  shuffle=True, num_workers=args.workers, persistent_workers=args.workers > 0)
         self.convolution = lambda i, o: dgl.nn.SAGEConv(i, o, "mean")
 
     def batches(self):
         for inputs, outputs, blocks in self.loader:
-            yield self.x[inputs.long()], blocks, self.y[outputs.long()], len(outputs)
+            yield self.x[inputs], blocks, self.y[outputs], len(outputs)
 
     def whole(self):
         return [self.graph] * 8
