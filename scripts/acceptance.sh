@@ -167,7 +167,55 @@ fuzz() {  # OPX_FUZZ_SECONDS [180] for each harness; inputs that fail stay in $w
   done
 }
 
-names=(demo accuracy one-answer balance bytes spmm epoch size prepare faults sanitizers fuzz)
+# ---- mini-batch training ----
+planted() { run bench/planted200k.sh "$orthoplex" "$work" "$@"; }
+
+# Building a batch beside its step, and the share of an epoch that waits for batches.
+sampling_cost() {
+  built
+  graph rmat22 rmat --scale 22 --edge-factor 16 --feature-dim 128 --classes 47
+  run build/bench/sampling_bench --scale 22 --ratio 0.05 --sampler stratified,uniform --threads 1 --repeats 10
+  local depth
+  for depth in 0 1; do
+    run "$orthoplex" -q train "$work/rmat22.opx" --run-dir "$work/runs/cost-$depth" --mode mini --batch-ratio 0.05 --layers 3 \
+      --hidden 128 --epochs 2 --eval-every 0 --threads 1 --pipeline-depth "$depth"
+    python3 bench/mini_scaling.py --cost "$work/runs/cost-$depth"
+    rm -rf "$work/runs/cost-$depth"
+  done
+}
+
+mini_accuracy() {
+  built; data
+  for name in cora citeseer amazon-photo; do prepared "$name"; done
+  planted
+  local table=(run bench/mini_accuracy.py --orthoplex "$orthoplex" --folder "$work" --threads "$threads")
+  "${table[@]}" --graph cora,citeseer,amazon-photo --ratio 0.1
+  "${table[@]}" --graph planted200k --ratio 0.1,0.02
+  if [ -n "${OPX_RIVALS:-}" ]; then
+    LD_LIBRARY_PATH=${CUDA_HOME:-/usr/local/cuda}/lib64:${LD_LIBRARY_PATH:-} CUDA_VISIBLE_DEVICES='' \
+      run "$OPX_RIVALS/torch-env/bin/python" bench/rivals/mini_torch.py --data "$OPX_TEST_DATA" --ratio 0.1 > "$work/mini_torch.json"
+  fi
+}
+
+mini_rivals() {
+  built
+  [ -n "${OPX_RIVALS:-}" ] || { echo "acceptance: set OPX_RIVALS (bench/rivals/setup_rivals.sh)" >&2; exit 2; }
+  run bench/rivals/sampling_rivals.sh build "$OPX_RIVALS" 20 "$work/sampling-rmat20"
+  run bench/rivals/mini_time_to_accuracy.sh build "$OPX_RIVALS" "$work"
+}
+
+mini_one_answer() {
+  built
+  run ctest --test-dir build --output-on-failure -R 'sampl|batch|mini|pipeline'
+}
+
+mini_scaling() {
+  built
+  run bench/mini_scaling.py --orthoplex "$orthoplex" --folder "$work"
+}
+
+names=(demo accuracy one-answer balance bytes spmm epoch size prepare faults sanitizers fuzz
+  sampling-cost mini-accuracy mini-rivals mini-one-answer mini-scaling)
 if [ $# -eq 0 ]; then
   echo "usage: scripts/acceptance.sh NAME...   names: ${names[*]}"
   exit 2
