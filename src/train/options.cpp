@@ -11,6 +11,7 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "train/option_checks.hpp"
+#include "train/option_effects.hpp"
 
 namespace opx::train {
 
@@ -188,6 +189,7 @@ std::string to_toml(const RunConfig& config) {
   std::string out;
   std::string_view section;
   for (const Option& option : options()) {
+    if (!has_effect(option, config)) continue;
     const std::size_t dot = option.key.find('.');
     const std::string_view table_name =
         dot == std::string_view::npos ? std::string_view{} : option.key.substr(0, dot);

@@ -169,7 +169,7 @@ class Session {
       // Before any checkpoint of this epoch: one with parameters that are not numbers must not replace a good
       // one.
       OPX_REQUIRE(
-          std::isfinite(report.loss) && std::isfinite(report.gradient_norm), InvalidArgument,
+          std::isfinite(report.loss) && std::isfinite(report.gradient_norm), Diverged,
           "the loss of epoch {} is {}, its gradient's norm {}: the training diverged (learning rate {})",
           report.epoch, report.loss, report.gradient_norm, report.learning_rate);
     });

@@ -38,7 +38,7 @@ void Trainer::check(const graph::StoreInfo& info) const {
               "grid {}: {} replicas of full-graph training would all compute the same step; the data axis is "
               "for mini-batches",
               layout::to_string(grid_.grid()), grid_.grid().gd);
-  OPX_REQUIRE(info.task != Task::kNone, InvalidArgument,
+  OPX_REQUIRE(info.task != Task::kNone, InputError,
               "dataset '{}' has no labels: there is nothing to train on", info.name);
   OPX_REQUIRE(
       config_.model.features == "learned" || info.feature_dim > 0, InvalidArgument,
@@ -78,7 +78,7 @@ void Trainer::load(bool for_training) {
     }
   }
   grid_.tensor().all_reduce(std::span<double>(terms_), ReduceOp::kSum, CommPurpose::kSetup);
-  OPX_REQUIRE(!for_training || terms_[0] > 0, InvalidArgument,
+  OPX_REQUIRE(!for_training || terms_[0] > 0, InputError,
               "dataset '{}' has no labelled training vertices; prepare it with --split", store_.info().name);
   network_ = make_network(context_, grid_, store_, shard_, config_, spec_, std::move(features));
 }
