@@ -8,7 +8,8 @@ namespace opx::base {
 
 std::string_view name(Phase phase) noexcept {
   constexpr std::array<std::string_view, static_cast<std::size_t>(Phase::kCount)> kNames = {
-      "spmm", "gemm", "elementwise", "loss", "optimizer", "comm", "pack", "sample", "evaluate", "checkpoint", "other"};
+      "spmm", "gemm",   "elementwise", "loss",       "optimizer", "comm",
+      "pack", "sample", "evaluate",    "checkpoint", "other"};
   return kNames.at(static_cast<std::size_t>(phase));
 }
 

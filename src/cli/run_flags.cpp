@@ -9,8 +9,6 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
-#include "base/error.hpp"
-
 namespace opx::cli {
 
 namespace {
@@ -46,13 +44,7 @@ bool is_rank_option(const train::Option& option) {
   return std::ranges::find(kKeys, option.key) != kKeys.end();
 }
 
-void RunChoice::finish() {
-  train::resolve(config);
-  train::validate(config, &given);
-  train::drop_without_effect(config);
-}
-
-RunFlags::RunFlags(CLI::App& app, bool (*wanted)(const train::Option&)) : command_(app.get_name()) {
+RunFlags::RunFlags(CLI::App& app, bool (*wanted)(const train::Option&)) {
   app.add_option("--config", config_file_, "TOML file of options; flags win over it")->type_name("FILE");
   for (const train::Option& option : train::options()) {
     if (wanted != nullptr && !wanted(option)) continue;
@@ -61,23 +53,34 @@ RunFlags::RunFlags(CLI::App& app, bool (*wanted)(const train::Option&)) : comman
   }
 }
 
-void RunFlags::check_keys(const train::GivenOptions& given) const {
-  for (const auto& [key, place] : given.places()) {
-    const bool known = std::ranges::any_of(slots_, [&](const Slot& s) { return s.option->key == key; });
-    OPX_REQUIRE(known || key == "dataset", InvalidArgument, "{} is no option of '{}'", place, command_);
-  }
+train::RunConfig RunFlags::read(const std::filesystem::path& base_file) const {
+  train::RunConfig config;
+  if (!base_file.empty()) train::read_toml(config, base_file);
+  return read_over(std::move(config));
 }
 
-RunChoice RunFlags::read(train::RunConfig base) const {
-  RunChoice choice{std::move(base), {}};
-  if (!config_file_.empty()) train::read_toml(choice.config, config_file_, &choice.given);
-  check_keys(choice.given);
+train::RunConfig RunFlags::read_over(train::RunConfig config) const {
+  if (!config_file_.empty()) train::read_toml(config, config_file_);
   for (const Slot& slot : slots_) {
-    if (slot.flag->count() == 0) continue;
-    train::set_from_text(choice.config, *slot.option, slot.text);
-    choice.given.add(*slot.option, std::string(slot.option->flag));
+    if (slot.flag->count() > 0) train::set_from_text(config, *slot.option, slot.text);
   }
-  return choice;
+  return config;
+}
+
+const RunFlags::Slot* RunFlags::find(std::string_view key) const {
+  const auto found = std::ranges::find_if(slots_, [&](const Slot& s) { return s.option->key == key; });
+  return found == slots_.end() ? nullptr : &*found;
+}
+
+bool RunFlags::given(std::string_view key) const {
+  const Slot* slot = find(key);
+  return slot != nullptr && slot->flag->count() > 0;
+}
+
+const std::string& RunFlags::text(std::string_view key) const {
+  static const std::string kNothing;
+  const Slot* slot = find(key);
+  return slot == nullptr ? kNothing : slot->text;
 }
 
 }  // namespace opx::cli

@@ -65,8 +65,8 @@ void BatchNorm::backward(tensor::MatrixView<const float> q, const tensor::Epilog
   const std::vector<float> all(sums.begin(), sums.end());
   const std::span<const float> view(all);
   const auto cols = static_cast<std::size_t>(cols_);
-  tensor::batch_norm_backward(context_, q, epilogue, view.first(cols), view.last(cols), rows_.total, rows_.valid,
-                              dq);
+  tensor::batch_norm_backward(context_, q, epilogue, view.first(cols), view.last(cols), rows_.total,
+                              rows_.valid, dq);
 }
 
 }  // namespace opx::model

@@ -1,9 +1,9 @@
 // SPDX-FileCopyrightText: 2026 The Orthoplex authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Batch norm over all vertices of the graph or batch: moments are sums over every tensor rank's valid rows, so the
-// network equals the serial one whatever the grid. Two passes (mean, then squared deviations), fp64 on the
-// wire.
+// Batch norm over all vertices of the graph or batch: moments are sums over every tensor rank's valid rows,
+// so the network equals the serial one whatever the grid. Two passes (mean, then squared deviations), fp64 on
+// the wire.
 #pragma once
 
 #include <span>

@@ -22,7 +22,8 @@ Layer::Layer(Environment environment, comm::Communicator& group, const ModelSpec
       prefix_(fmt::format("layers.{}.", layer)),
       convolution_(make_convolution(environment, spec, layer)) {
   if (norm_ == Norm::kBatch)
-    batch_norm_.emplace(env_.context, group, out_, env_.rows, vector("norm.running_mean", false), vector("norm.running_var", false));
+    batch_norm_.emplace(env_.context, group, out_, env_.rows, vector("norm.running_mean", false),
+                        vector("norm.running_var", false));
 }
 
 std::span<float> Layer::vector(const std::string& suffix, bool gradient) {
@@ -40,7 +41,8 @@ tensor::Epilogue Layer::epilogue(const Pass& pass) {
   if (norm_ != Norm::kNone) e.gamma = vector("norm.gamma", false);
   if (norm_ == Norm::kLayer || norm_ == Norm::kBatch) e.beta = vector("norm.beta", false);
   if (pass.training && spec_.dropout > 0)
-    e.dropout = env_.rows.dropout(spec_.dropout, spec_.seed, pass.step, static_cast<std::uint32_t>(layer_ + 1));
+    e.dropout =
+        env_.rows.dropout(spec_.dropout, spec_.seed, pass.step, static_cast<std::uint32_t>(layer_ + 1));
   return e;
 }
 
@@ -83,8 +85,7 @@ Array Layer::forward(ConvolutionInput input, const Pass& pass) {
   const tensor::RowMoments kept = keeps_moments ? moments(q.rows()) : tensor::RowMoments{};
   Array y = norm_ == Norm::kNone ? q : env_.workspace.take(q.rows(), out_);
   tensor::epilogue_forward(env_.context, q.view(), e, residual.view(), y.view(),
-                           pass.training ? &mask_ : nullptr,
-                           keeps_moments ? &kept : nullptr);
+                           pass.training ? &mask_ : nullptr, keeps_moments ? &kept : nullptr);
   if (pass.training) {
     epilogue_ = e;
     if (norm_ != Norm::kNone) q_ = std::move(q);

@@ -31,8 +31,8 @@ class Model {
         std::shared_ptr<Parameters> parameters = nullptr);
   /// A model whose input is bound before every pass: batches. No collective. Throws InvalidArgument for a
   /// spec with a cached first aggregation or learned features.
-  Model(device::Context& context, parallel::ProcessGrid& grid, parallel::Aggregator& aggregator, ModelSpec spec,
-        std::shared_ptr<Parameters> parameters, Index most_rows);
+  Model(device::Context& context, parallel::ProcessGrid& grid, parallel::Aggregator& aggregator,
+        ModelSpec spec, std::shared_ptr<Parameters> parameters, Index most_rows);
   Model(const Model&) = delete;
   Model& operator=(const Model&) = delete;
 

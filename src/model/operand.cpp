@@ -30,8 +30,8 @@ void for_each_panel(device::Context& context, Workspace& workspace, const Operan
     tensor::Dropout dropout = operand.dropout;
     dropout.vertex_begin += begin;
     if (!dropout.vertices.empty())
-      dropout.vertices = dropout.vertices.subspan(static_cast<std::size_t>(begin),
-                                                  static_cast<std::size_t>(rows.size()));
+      dropout.vertices =
+          dropout.vertices.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(rows.size()));
     const auto out = scratch.view().middle_rows({0, rows.size()});
     {
       const PhaseScope scope(context.clock(), Phase::kElementwise, "dropout");

@@ -13,10 +13,10 @@
 namespace opx::model {
 
 struct Rows {
-  Index begin = 0;                      ///< position of row 0, where `positions` is empty
-  std::span<const Index> positions{};   ///< position of every row, padding included (there: any)
-  Index valid = 0;                      ///< rows of this rank that are vertices; the rest is padding
-  Index total = 0;                      ///< the same over all tensor ranks: what batch norm divides by
+  Index begin = 0;                     ///< position of row 0, where `positions` is empty
+  std::span<const Index> positions{};  ///< position of every row, padding included (there: any)
+  Index valid = 0;                     ///< rows of this rank that are vertices; the rest is padding
+  Index total = 0;                     ///< the same over all tensor ranks: what batch norm divides by
 
   /// Dropout of a pass over these rows.
   [[nodiscard]] tensor::Dropout dropout(float rate, std::uint64_t seed, std::uint32_t step,

@@ -81,7 +81,9 @@ struct Aggregator::Workspace {
   }
 
   /// Of the self-normalised rows: c of every row, and matrices beside those of a Pass.
-  std::span<float> factors(device::Context& context, Index rows) { return get<float>(context, kFactors, 0, rows); }
+  std::span<float> factors(device::Context& context, Index rows) {
+    return get<float>(context, kFactors, 0, rows);
+  }
   MatrixView<float> matrix(device::Context& context, Index rows, Index cols, Index slot) {
     return {get<float>(context, kMatrix, slot, rows * cols).data(), rows, cols};
   }
@@ -417,6 +419,15 @@ void Aggregator::row_sums(std::span<float> out, comm::CommPurpose purpose) {
   const MatrixView<float> ones = workspace_->matrix(context_, rows, 1, 0);
   tensor::fill(context_, 1, ones);
   run(0, false, Wire::kFloat32, ones, {out.data(), rows, 1}, purpose);
+}
+
+Index Aggregator::rows_without_neighbours(std::span<const float> diagonal, comm::CommPurpose purpose) {
+  const MatrixView<float> sums = workspace_->matrix(context_, shard_.block_rows, 1, 1);
+  row_sums({sums.data, static_cast<std::size_t>(sums.rows)}, purpose);
+  Index rows = 0;
+  for (Index i = 0; i < std::ssize(diagonal); ++i)
+    rows += detail::off_diagonal(sums(i, 0), diagonal[static_cast<std::size_t>(i)]) > 0 ? 0 : 1;
+  return rows;
 }
 
 /// The column of ones travels with x, unless that would round it (bf16) or nothing travels.

@@ -75,6 +75,8 @@ class Aggregator {
   void self_normalise(std::span<const float> full, std::span<const float> diagonal);
   /// out = (A 1)_v of the own rows with the roles of layer 0, in fp32: one exchange of one column.
   void row_sums(std::span<float> out, comm::CommPurpose purpose);
+  /// How many of the first diagonal.size() own rows have no entry off the diagonal: row_sums, then local.
+  [[nodiscard]] Index rows_without_neighbours(std::span<const float> diagonal, comm::CommPurpose purpose);
 
  private:
   struct Workspace;

@@ -25,7 +25,8 @@ void GradientBucket::ready_from(Index begin) {
 void GradientBucket::send() {
   if (group_.size() > 1 && sent_ > ready_) {
     const base::PhaseScope scope(context_.clock(), base::Phase::kComm, "gradients");
-    const auto part = data_.subspan(static_cast<std::size_t>(ready_), static_cast<std::size_t>(sent_ - ready_));
+    const auto part =
+        data_.subspan(static_cast<std::size_t>(ready_), static_cast<std::size_t>(sent_ - ready_));
     under_way_.push_back(group_.iall_reduce(part, comm::ReduceOp::kSum, comm::CommPurpose::kGradient));
   }
   sent_ = ready_;

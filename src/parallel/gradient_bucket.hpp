@@ -6,8 +6,9 @@
 // what is complete travels while the rest is computed. Sums are added in rank order: bit-identical on all
 // ranks and from run to run.
 //
-// Worked example: 3 layers of 20000 floats and a tail of 4. ready_from(40000) when layer 2 is done sends [40000,
-// 60004); ready_from(20000) sends [20000, 40000) beside it; finish() sends [0, 20000) and waits for all three.
+// Worked example: 3 layers of 20000 floats and a tail of 4. ready_from(40000) when layer 2 is done sends
+// [40000, 60004); ready_from(20000) sends [20000, 40000) beside it; finish() sends [0, 20000) and waits for
+// all three.
 #pragma once
 
 #include <span>

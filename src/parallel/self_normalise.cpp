@@ -34,11 +34,16 @@ void mix_rows(device::Context& context, std::span<const float> c, std::span<cons
 
 }  // namespace
 
+float off_diagonal(float sum, float diagonal) noexcept {
+  const float off = sum - diagonal;
+  return off > kRounding * std::max(sum, diagonal) ? off : 0.0F;
+}
+
 void row_factors(std::span<const float> full, std::span<const float> diagonal,
                  tensor::MatrixView<const float> sums, std::span<float> c) {
   for (std::size_t i = 0; i < full.size(); ++i) {
-    const float sum = sums(static_cast<Index>(i), 0), off = sum - diagonal[i];
-    c[i] = off > kRounding * std::max(sum, diagonal[i]) ? full[i] / off : 0.0F;
+    const float off = off_diagonal(sums(static_cast<Index>(i), 0), diagonal[i]);
+    c[i] = off > 0 ? full[i] / off : 0.0F;
   }
 }
 

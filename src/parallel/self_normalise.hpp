@@ -12,8 +12,10 @@
 
 namespace opx::parallel::detail {
 
-/// c = full / (sums - diagonal), 0 where the difference is no more than the rounding of `sums`: then the
-/// row has no sampled entry off the diagonal. `sums` is one column.
+/// sum - diagonal, 0 where that is no more than the rounding of the two: then the row has no entry off the
+/// diagonal.
+[[nodiscard]] float off_diagonal(float sum, float diagonal) noexcept;
+/// c = full / off_diagonal, 0 where that is 0. `sums` is one column.
 void row_factors(std::span<const float> full, std::span<const float> diagonal,
                  tensor::MatrixView<const float> sums, std::span<float> c);
 /// y = c y + (1 - c) a x by rows.

@@ -42,8 +42,7 @@ using ScaleRows = void(device::Context&, MatrixView<const float> x, std::span<co
 
 using SoftmaxCrossEntropy = LossSum(device::Context&, MatrixView<const float> logits,
                                     std::span<const std::int32_t> labels, std::span<const std::uint8_t> use,
-                                    double scale, MatrixView<float> gradient,
-                                    std::span<const float> weights);
+                                    double scale, MatrixView<float> gradient, std::span<const float> weights);
 using SigmoidBce = LossSum(device::Context&, MatrixView<const float> logits, MatrixView<const float> targets,
                            std::span<const std::uint8_t> use, double scale, MatrixView<float> gradient,
                            std::span<const float> weights);

@@ -43,7 +43,8 @@ void write_summed(io::H5File& file, const std::string& path, std::span<const T> 
   sum.store(dataset);
 }
 
-void write_attributes(io::H5File& file, Trainer& trainer, const RunConfig& config, const Progress& progress) {
+void write_attributes(io::H5File& file, TrainerBase& trainer, const RunConfig& config,
+                      const Progress& progress) {
   const graph::StoreInfo& info = trainer.store().info();
   file.set_attribute("format", kFormat);
   file.set_attribute("version", kVersion);
@@ -56,7 +57,7 @@ void write_attributes(io::H5File& file, Trainer& trainer, const RunConfig& confi
   file.set_attribute("progress", to_json(progress));
 }
 
-void write_replicated(io::H5File& file, Trainer& trainer) {
+void write_replicated(io::H5File& file, TrainerBase& trainer) {
   model::Parameters& parameters = trainer.network().parameters();
   Optimizer& optimizer = trainer.optimizer();
   for (const auto& entry : parameters.entries()) {
@@ -75,7 +76,7 @@ void write_replicated(io::H5File& file, Trainer& trainer) {
 }
 
 /// The learned table and its optimizer state, streamed to rank 0.
-void write_sharded(io::H5File& file, RootWork& root, Trainer& trainer) {
+void write_sharded(io::H5File& file, RootWork& root, TrainerBase& trainer) {
   const tensor::MatrixView<float> table = trainer.network().learned_features();
   if (table.data == nullptr) return;
   const Index vertices = trainer.store().info().vertices;
@@ -133,7 +134,7 @@ void read_tensor(const io::H5File& file, const std::string& path, const std::vec
   dataset.read(first, out);
 }
 
-void read_replicated(const io::H5File& file, Trainer& trainer, bool resume) {
+void read_replicated(const io::H5File& file, TrainerBase& trainer, bool resume) {
   model::Parameters& parameters = trainer.network().parameters();
   for (const auto& entry : parameters.entries()) {
     const auto value = parameters.value(entry);
@@ -152,7 +153,7 @@ void read_replicated(const io::H5File& file, Trainer& trainer, bool resume) {
   optimizer.set_steps(file.int_attribute("step"));
 }
 
-void read_sharded(const io::H5File& file, Trainer& trainer, bool resume) {
+void read_sharded(const io::H5File& file, TrainerBase& trainer, bool resume) {
   const tensor::MatrixView<float> table = trainer.network().learned_features();
   if (table.data == nullptr) return;
   const Range own = trainer.shard().own;
@@ -210,7 +211,7 @@ CheckpointInfo read_checkpoint_info(const fs::path& checkpoint) {
   const fs::path folder = find_checkpoint(checkpoint);
   try {
     return read_info(folder);
-  } catch (const std::exception&) {
+  } catch (const base::Error&) {
     verify_checkpoint(folder);  // damage explains it better
     throw;
   }
@@ -225,12 +226,17 @@ CheckpointInfo open_checkpoint_info(comm::Communicator& world, const fs::path& c
   return info;
 }
 
-fs::path write_checkpoint(Trainer& trainer, const RunConfig& config, const Progress& progress,
+std::string checkpoint_name(const Progress& progress) {
+  const std::string name = fmt::format("epoch-{:06}", progress.epochs_done);
+  return progress.epoch.steps == 0 ? name : fmt::format("{}-step-{:06}", name, progress.epoch.steps);
+}
+
+fs::path write_checkpoint(TrainerBase& trainer, const RunConfig& config, const Progress& progress,
                           const fs::path& run_dir, int keep) {
   const fs::path folder = run_dir / "checkpoints";
-  const std::string name = fmt::format("epoch-{:06}", progress.epochs_done);
+  const std::string name = checkpoint_name(progress);
   const fs::path temporary = folder / ("." + name + ".tmp"), last = folder / name;
-  RootWork root(trainer.grid().tensor());
+  RootWork root(trainer.grid().world());
   io::H5File file;
   root.run([&] {
     remove_tree(temporary);
@@ -255,8 +261,8 @@ fs::path write_checkpoint(Trainer& trainer, const RunConfig& config, const Progr
   return last;
 }
 
-void load_checkpoint(Trainer& trainer, const fs::path& checkpoint, bool resume) {
-  comm::agree(trainer.grid().tensor(), [&] {
+void load_checkpoint(TrainerBase& trainer, const fs::path& checkpoint, bool resume) {
+  comm::agree(trainer.grid().world(), [&] {
     const CheckpointInfo info = read_checkpoint_info(checkpoint);
     const graph::StoreInfo& store = trainer.store().info();
     const std::string path = (info.folder / kModelFile).string();

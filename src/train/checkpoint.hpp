@@ -20,7 +20,7 @@
 
 #include "train/config.hpp"
 #include "train/progress.hpp"
-#include "train/trainer.hpp"
+#include "train/trainer_base.hpp"
 
 namespace opx::train {
 
@@ -48,17 +48,21 @@ struct CheckpointInfo {
 [[nodiscard]] CheckpointInfo open_checkpoint_info(comm::Communicator& world,
                                                   const std::filesystem::path& checkpoint);
 
-/// Writes <run_dir>/checkpoints/epoch-NNNNNN: temporary name, sync, rename, DONE; then removes all but this
+/// "epoch-000012" after 12 epochs, "epoch-000012-step-000034" where 34 steps of the next one are done.
+[[nodiscard]] std::string checkpoint_name(const Progress& progress);
+
+/// Writes <run_dir>/checkpoints/NAME: temporary name, sync, rename, DONE; then removes all but this
 /// one and the keep - 1 before it (later ones are of a run that was taken up again from an earlier one).
 /// Collective over the tensor ranks; rank 0 writes, learned features come to it in pieces; a
 /// failure ends all ranks with ResourceError and leaves earlier checkpoints as they were. Returns the folder.
-std::filesystem::path write_checkpoint(Trainer& trainer, const RunConfig& config, const Progress& progress,
-                                       const std::filesystem::path& run_dir, int keep);
+std::filesystem::path write_checkpoint(TrainerBase& trainer, const RunConfig& config,
+                                       const Progress& progress, const std::filesystem::path& run_dir,
+                                       int keep);
 
 /// Loads parameters, and optimizer state where `resume`, into a trainer of any grid, from a checkpoint that
 /// open_checkpoint_info found intact. Throws FormatError where
 /// the dataset is another one (with both checksums) or a tensor is missing or has another shape. Collective
 /// (errors are agreed on).
-void load_checkpoint(Trainer& trainer, const std::filesystem::path& checkpoint, bool resume);
+void load_checkpoint(TrainerBase& trainer, const std::filesystem::path& checkpoint, bool resume);
 
 }  // namespace opx::train

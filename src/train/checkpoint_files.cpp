@@ -3,7 +3,9 @@
 #include "train/checkpoint_files.hpp"
 
 #include <algorithm>
+#include <cstdio>
 #include <fstream>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -52,7 +54,7 @@ bool is_intact(const io::H5File& file, const std::string& path) {
     const std::string sum =
         dataset.type() == io::H5Type::kInt64 ? sum_of<std::int64_t>(dataset) : sum_of<float>(dataset);
     return dataset.string_attribute(kSum) == sum;
-  } catch (const std::exception&) {  // a damaged shape may ask for more memory than there is
+  } catch (const base::Error&) {
     return false;
   }
 }
@@ -77,7 +79,7 @@ std::string find_damage(const fs::path& model) {
     for (const std::string& path : paths)
       if (!is_intact(file, path)) return fmt::format("dataset '{}'", path);
     return kElsewhere;
-  } catch (const std::exception&) {
+  } catch (const base::Error&) {
     return kElsewhere;
   }
 }
@@ -97,6 +99,17 @@ std::string advice(const fs::path& damaged) {
 
 }  // namespace
 
+namespace {
+
+/// Epochs and steps of "epoch-000012-step-000034"; numbers, for epoch-999999 comes before epoch-1000000.
+std::pair<std::int64_t, std::int64_t> place_in_run(const fs::path& folder) {
+  long long epoch = 0, step = 0;
+  (void)std::sscanf(folder.filename().c_str(), "epoch-%lld-step-%lld", &epoch, &step);
+  return {epoch, step};
+}
+
+}  // namespace
+
 std::vector<fs::path> whole_checkpoints(const fs::path& folder) {
   std::vector<fs::path> found;
   std::error_code ignored;
@@ -104,10 +117,7 @@ std::vector<fs::path> whole_checkpoints(const fs::path& folder) {
     if (entry.path().filename().string().starts_with("epoch-") && fs::exists(entry.path() / kDone) &&
         fs::exists(entry.path() / kModelFile))
       found.push_back(entry.path());
-  std::sort(found.begin(), found.end(), [](const fs::path& a, const fs::path& b) {
-    const std::string x = a.filename().string(), y = b.filename().string();
-    return x.size() != y.size() ? x.size() < y.size() : x < y;  // epoch-999999 before epoch-1000000
-  });
+  std::ranges::sort(found, {}, place_in_run);
   return found;
 }
 

@@ -42,6 +42,23 @@ struct OptimizerConfig {
   double clip = 0;  ///< largest global gradient norm; 0: off
 };
 
+/// Training on sub-batches (mode mini).
+struct MiniConfig {
+  double batch_ratio = 0.1;            ///< share of all vertices in a sub-batch
+  int batch_size = 0;                  ///< the same in vertices; 0: by batch_ratio
+  std::string sampler = "stratified";  ///< sampling::Kind
+  std::string estimator = "unbiased";  ///< sampling::Estimator
+  int accumulate = 1;                  ///< sub-batches of a replica in a step
+  int pipeline_depth = 1;              ///< sub-batches built ahead
+  int sampler_threads = 1;
+  std::string lr_scaling = "none";  ///< none | linear | sqrt, with the sub-batches of a step
+  double hub_share = 0.05;          ///< sampler train: share of a batch that are hubs
+  int walk_length = 4;              ///< sampler saint-walk
+  int presamples = 50;              ///< sampler saint-walk: epochs of draws behind its normalisers
+  bool sampled_eval = false;        ///< evaluate on sub-batches instead of the full graph
+  int checkpoint_every_steps = 0;
+};
+
 struct RunConfig {
   std::string dataset;  ///< path of the *.opx store
   std::string run_dir;  ///< empty: runs/<dataset>-<time>
@@ -62,7 +79,9 @@ struct RunConfig {
   int keep_checkpoints = 2;
   std::string resume;  ///< a run directory or a checkpoint
   bool trace = false;
-  double timeout = 600;  ///< seconds of the communication watchdog
+  double timeout = 600;      ///< seconds of the communication watchdog
+  double target_metric = 0;  ///< of the validation split: when it was first reached is reported; 0: none
+  MiniConfig mini;
   ModelConfig model;
   OptimizerConfig optimizer;
 };

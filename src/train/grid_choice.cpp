@@ -23,7 +23,7 @@ layout::Grid fewest_words(const RunConfig& config, int ranks, const GridProblem&
   model.vertices = problem.vertices;
   model.widths = layer_widths(config.model, problem.features, problem.classes);
   model.cached_first_aggregation =
-      config.model.first_aggregation == "cached" && config.model.features == "given";
+      config.mode != "mini" && config.model.first_aggregation == "cached" && config.model.features == "given";
   model.cheaper_order = config.model.order == "auto";
   const std::vector<parallel::SchemeWords> rows = parallel::compare_schemes(model, ranks);
   return config.scheme == "allreduce" ? parallel::best_allreduce(rows).grid
@@ -46,7 +46,7 @@ layout::Grid resolve_grid(const RunConfig& config, int ranks, const GridProblem&
   if (config.grid == "auto") return fewest_words(config, ranks, problem);
   const layout::Grid grid = layout::parse_grid(config.grid);
   OPX_REQUIRE(
-      grid.gd == 1, InvalidArgument,
+      grid.gd == 1 || config.mode == "mini", InvalidArgument,
       "grid {} has a data axis of {}: its replicas would all compute the same full-graph step; the data axis "
       "is for mini-batches",
       layout::to_string(grid), grid.gd);

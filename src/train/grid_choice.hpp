@@ -24,7 +24,7 @@ struct GridProblem {
 /// The grid of `ranks` ranks that config.grid names, "auto" being that of fewest words on the wire in a step
 /// under config.scheme. Pure arithmetic: the same on every rank. Throws InvalidArgument where the grid does
 /// not fit the number of ranks (naming the grids that do) or has a data axis, which full-graph training has
-/// no use for.
+/// no use for. "auto" never has one.
 [[nodiscard]] layout::Grid resolve_grid(const RunConfig& config, int ranks, const GridProblem& problem);
 
 }  // namespace opx::train

@@ -57,7 +57,17 @@ std::string to_json(const EpochReport& r) {
     json["valid"] = r.valid;
     json["test"] = r.test;
   }
+  if (r.mini) {
+    json["steps"] = r.steps;
+    json["skipped_steps"] = r.skipped_steps;
+    json["sub_batches"] = r.sub_batches;
+    json["vertices"] = r.vertices;
+    json["vertices_per_second"] = r.vertices_per_second;
+    json["mean_in_batch_degree"] = r.mean_degree;
+    json["share_without_neighbours"] = r.isolated_share;
+  }
   json["seconds_by_phase"] = r.seconds_by_phase;
+  json["seconds_by_collective"] = r.seconds_by_collective;
   json["bytes_by_axis"] = r.bytes_by_axis;
   json["peak_memory"] = r.peak_memory;
   return json.dump();

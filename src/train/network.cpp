@@ -12,13 +12,11 @@
 namespace opx::train {
 namespace {
 
-class ScatterNetwork final : public Network {
+class ScatterNetwork final : public FullNetwork {
  public:
   ScatterNetwork(device::Context& context, parallel::ProcessGrid& grid, const layout::GraphShard& shard,
                  const RunConfig& config, model::ModelSpec spec, tensor::Matrix<float>&& features)
-      : aggregator_(context, grid, shard,
-                    {.wire = config.wire == "bf16" ? parallel::Wire::kBfloat16 : parallel::Wire::kFloat32,
-                     .panels = config.panels}),
+      : aggregator_(context, grid, shard, aggregate_options(config)),
         model_(context, grid, shard, aggregator_, std::move(spec), std::move(features)),
         grid_(grid) {}
 
@@ -36,13 +34,8 @@ class ScatterNetwork final : public Network {
   tensor::MatrixView<float> learned_features() override { return model_.learned_features(); }
   tensor::MatrixView<float> learned_gradient() override { return model_.learned_gradient(); }
   std::string describe() const override {
-    const model::ModelSpec& spec = model_.spec();
-    const bool both = spec.has_residual(0) && spec.input_dropout > 0;
-    return fmt::format("first aggregation {}, input dropout on: {}{}",
-                       spec.cached() ? "cached" : "in every step", model_.input_dropout_on(),
-                       !both           ? ""
-                       : spec.cached() ? "; the first residual adds features without dropout"
-                                       : "; the first residual adds features with dropout");
+    return fmt::format("first aggregation {}, input dropout on: {}",
+                       model_.spec().cached() ? "cached" : "in every step", model_.input_dropout_on());
   }
 
  private:
@@ -77,7 +70,7 @@ void check_allreduce(const RunConfig& config, const model::ModelSpec& spec, cons
   need(info.task == graph::Task::kMultiClass, "several labels a vertex");
 }
 
-class AllreduceNetwork final : public Network {
+class AllreduceNetwork final : public FullNetwork {
  public:
   AllreduceNetwork(device::Context& context, parallel::ProcessGrid& grid, const graph::Store& store,
                    Index rows, const RunConfig& config, model::ModelSpec spec,
@@ -157,6 +150,11 @@ model::ModelSpec make_spec(const RunConfig& config, Index input, Index output) {
   return spec;
 }
 
+parallel::AggregateOptions aggregate_options(const RunConfig& config) {
+  return {.wire = config.wire == "bf16" ? parallel::Wire::kBfloat16 : parallel::Wire::kFloat32,
+          .panels = config.panels};
+}
+
 /// Layer 0 then has no aggregation in a step, forward or backward.
 static bool aggregates_once(const ModelConfig& model) {
   return model.first_aggregation == "cached" && model.features == "given";
@@ -170,10 +168,10 @@ parallel::ShardOptions shard_options(const RunConfig& config, bool need_backward
           .first_backward_layer = aggregates_once(config.model) ? 1 : 0};
 }
 
-std::unique_ptr<Network> make_network(device::Context& context, parallel::ProcessGrid& grid,
-                                      const graph::Store& store, const layout::GraphShard& shard,
-                                      const RunConfig& config, model::ModelSpec spec,
-                                      tensor::Matrix<float>&& features) {
+std::unique_ptr<FullNetwork> make_network(device::Context& context, parallel::ProcessGrid& grid,
+                                          const graph::Store& store, const layout::GraphShard& shard,
+                                          const RunConfig& config, model::ModelSpec spec,
+                                          tensor::Matrix<float>&& features) {
   if (config.scheme == "allreduce") {
     check_allreduce(config, spec, store.info());
     return std::make_unique<AllreduceNetwork>(context, grid, store, shard.block_rows, config, std::move(spec),

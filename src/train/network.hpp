@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: 2026 The Orthoplex authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// A model on a parallel scheme: what the trainer steps. Full-width rows of the rank's own vertices in and
+// A model on a parallel scheme: what a trainer steps. Full-width rows of the rank's own vertices in and
 // out.
 #pragma once
 
@@ -12,6 +12,7 @@
 #include "graph/store.hpp"
 #include "layout/graph_shard.hpp"
 #include "model/model.hpp"
+#include "parallel/aggregate.hpp"
 #include "parallel/process_grid.hpp"
 #include "parallel/shard_loader.hpp"
 #include "train/config.hpp"
@@ -25,10 +26,6 @@ using LossFunction = base::FunctionRef<double(tensor::MatrixView<float> logits)>
 class Network {
  public:
   virtual ~Network() = default;
-  /// One training pass with the dropout masks of `step`: overwrites the gradients by this rank's share of the
-  /// sum over the world, and returns the mean loss over all ranks' labelled training vertices. Collective
-  /// over grid.tensor().
-  [[nodiscard]] virtual double train_pass(std::uint32_t step, LossFunction loss) = 0;
   /// Logits of this rank's rows, block_rows x classes, without dropout. `embeddings`, if not null, receives
   /// the input of the last layer. Collective over grid.tensor().
   [[nodiscard]] virtual model::Array logits(model::Array* embeddings) = 0;
@@ -40,6 +37,15 @@ class Network {
   [[nodiscard]] virtual std::string describe() const = 0;
 };
 
+/// What is trained on the full graph.
+class FullNetwork : public Network {
+ public:
+  /// One training pass with the dropout masks of `step`: overwrites the gradients by this rank's share of the
+  /// sum over the world, and returns the mean loss over all ranks' labelled training vertices. Collective
+  /// over grid.tensor().
+  [[nodiscard]] virtual double train_pass(std::uint32_t step, LossFunction loss) = 0;
+};
+
 /// The layers' widths and settings from a configuration; `input` and `output` are those of the dataset.
 /// Throws InvalidArgument for names or widths that make no model.
 [[nodiscard]] model::ModelSpec make_spec(const RunConfig& config, Index input, Index output);
@@ -49,9 +55,13 @@ class Network {
 /// The network of `config.scheme`. Collective over grid.tensor(). `shard` must outlive it. Throws
 /// InvalidArgument where the scheme cannot serve the model: `allreduce` is GCN without norm and residual on
 /// given features, one label a vertex, fp32 wire; it reads its own tiles from `store`.
-[[nodiscard]] std::unique_ptr<Network> make_network(device::Context& context, parallel::ProcessGrid& grid,
-                                                    const graph::Store& store,
-                                                    const layout::GraphShard& shard, const RunConfig& config,
-                                                    model::ModelSpec spec, tensor::Matrix<float>&& features);
+[[nodiscard]] std::unique_ptr<FullNetwork> make_network(device::Context& context, parallel::ProcessGrid& grid,
+                                                        const graph::Store& store,
+                                                        const layout::GraphShard& shard,
+                                                        const RunConfig& config, model::ModelSpec spec,
+                                                        tensor::Matrix<float>&& features);
+
+/// Wire and panels of a configuration.
+[[nodiscard]] parallel::AggregateOptions aggregate_options(const RunConfig& config);
 
 }  // namespace opx::train

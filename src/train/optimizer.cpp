@@ -89,6 +89,10 @@ void Optimizer::adam(std::size_t slot, Range range, double learning_rate, float 
   }
 }
 
+double clip_factor(const OptimizerConfig& config, double gradient_norm) {
+  return config.clip > 0 ? std::min(1.0, config.clip / (gradient_norm + 1e-6)) : 1.0;
+}
+
 double learning_rate(const OptimizerConfig& config, int epoch, int epochs) {
   if (epoch < config.warmup) return config.learning_rate * (epoch + 1) / config.warmup;
   if (config.schedule == "step")

@@ -59,6 +59,9 @@ class Optimizer {
   std::int64_t steps_ = 0;
 };
 
+/// What clipping multiplies a gradient of this norm by, as torch.nn.utils.clip_grad_norm_.
+[[nodiscard]] double clip_factor(const OptimizerConfig& config, double gradient_norm);
+
 /// Bytes of state per parameter scalar.
 [[nodiscard]] int optimizer_state_vectors(const OptimizerConfig& config);
 

@@ -9,7 +9,6 @@
 
 #include "base/error.hpp"
 #include "base/text.hpp"
-#include "train/option_effects.hpp"
 
 namespace opx::train {
 
@@ -65,12 +64,35 @@ void validate_model(const ModelConfig& model) {
               "model.input_dropout is {}", model.input_dropout);
 }
 
+/// What would have no effect is refused, where it was asked for.
+void validate_effect(const RunConfig& config) {
+  OPX_REQUIRE(config.patience == 0 || config.eval_every > 0, InvalidArgument,
+              "patience {} counts evaluations, but eval_every 0 evaluates at the end only", config.patience);
+  OPX_REQUIRE(config.optimizer.momentum == 0 || config.optimizer.kind == "sgd", InvalidArgument,
+              "momentum {} is for optimizer sgd; {} has beta1 and beta2", config.optimizer.momentum,
+              config.optimizer.kind);
+  OPX_REQUIRE(config.panels == 0 || config.scheme == "scatter", InvalidArgument,
+              "panels {} are for scheme 'scatter'; scheme '{}' has none", config.panels, config.scheme);
+  OPX_REQUIRE(config.model.features == "given" || config.model.feature_norm == "none", InvalidArgument,
+              "model.feature_norm '{}' is for given features, not for learned ones",
+              config.model.feature_norm);
+}
+
+void validate_mini(const RunConfig& config) {
+  if (config.mode != "mini") return;
+  const MiniConfig& mini = config.mini;
+  OPX_REQUIRE(mini.batch_ratio > 0 && mini.batch_ratio <= 1, InvalidArgument,
+              "batch_ratio is {}; it takes a share of all vertices, above 0 and up to 1", mini.batch_ratio);
+  OPX_REQUIRE(config.model.features == "given", InvalidArgument,
+              "mode mini does not train learned features: most rows of the table would have no gradient in a "
+              "step; use mode full");
+  OPX_REQUIRE(config.scheme == "scatter", InvalidArgument,
+              "scheme '{}' does not serve mode mini; use scheme 'scatter'", config.scheme);
+}
+
 void validate_backend(const RunConfig& config) {
   OPX_REQUIRE(config.device != "cuda", NotCompiled,
               "device 'cuda': this build has no GPU backend; --device takes auto or cpu");
-  OPX_REQUIRE(config.mode == "full", InvalidArgument,
-              "mode '{}' is not served by this version, which trains on the full graph; --mode takes full",
-              config.mode);
 }
 
 }  // namespace
@@ -82,13 +104,11 @@ void resolve(RunConfig& config) {
   }
 }
 
-void validate(const RunConfig& config, const GivenOptions* given) {
+void validate(const RunConfig& config) {
   for (const Option& option : options()) detail::check_value(option, config, option.key);
   validate_model(config.model);
-  if (given != nullptr)
-    check_effects(config, *given);
-  else
-    check_effects(config);
+  validate_effect(config);
+  validate_mini(config);
   validate_backend(config);
 }
 

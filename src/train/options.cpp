@@ -11,7 +11,6 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "train/option_checks.hpp"
-#include "train/option_effects.hpp"
 
 namespace opx::train {
 
@@ -21,6 +20,7 @@ constexpr double kMany = 1e9;
 constexpr std::string_view kInput = "Input and output";
 constexpr std::string_view kRanks = "Ranks and communication";
 constexpr std::string_view kTraining = "Training";
+constexpr std::string_view kMini = "Mini-batches (--mode mini)";
 constexpr std::string_view kModel = "Model";
 constexpr std::string_view kOptimizer = "Optimiser";
 
@@ -52,6 +52,22 @@ const std::vector<Option>& table() {
       {"patience", "--patience", kTraining, "Stop after so many evaluations without a better validation metric; 0: never", OPX_FIELD(patience), {}, 0, kMany},
       {"metric", "--metric", kTraining, "Headline metric; auto: that of the dataset", OPX_FIELD(metric), {"auto", "accuracy", "micro_f1", "macro_f1", "rocauc", "micro_f1_topk", "macro_f1_topk"}},
       {"seed", "--seed", kTraining, "Seed of the weights and of dropout", OPX_FIELD(seed)},
+
+      {"target_metric", "--target-metric", kTraining, "Report when the validation metric first reached this; 0: no target", OPX_FIELD(target_metric), {}, 0, 1},
+
+      {"mini.batch_ratio", "--batch-ratio", kMini, "Share of all vertices in a sub-batch, above 0 and up to 1", OPX_FIELD(mini.batch_ratio)},
+      {"mini.batch_size", "--batch-size", kMini, "The same in vertices, instead of a share; 0: by --batch-ratio", OPX_FIELD(mini.batch_size), {}, 0, kMany},
+      {"mini.sampler", "--sampler", kMini, "How the vertices of a sub-batch are drawn (docs/sampling.md)", OPX_FIELD(mini.sampler), {"stratified", "uniform", "degree", "train", "cluster", "saint-walk"}},
+      {"mini.estimator", "--estimator", kMini, "Of an aggregation: edges over their probability, or rows scaled to the full row's sum", OPX_FIELD(mini.estimator), {"unbiased", "self-normalised"}},
+      {"mini.accumulate", "--accumulate", kMini, "Sub-batches of each replica in a step", OPX_FIELD(mini.accumulate), {}, 1, 1000000},
+      {"mini.lr_scaling", "--lr-scaling", kMini, "Learning rate times the sub-batches of a step, or their root (with --warmup)", OPX_FIELD(mini.lr_scaling), {"none", "linear", "sqrt"}},
+      {"mini.pipeline_depth", "--pipeline-depth", kMini, "Sub-batches built ahead, beside the step; 0: none", OPX_FIELD(mini.pipeline_depth), {}, 0, 64},
+      {"mini.sampler_threads", "--sampler-threads", kMini, "Threads of each rank that build sub-batches", OPX_FIELD(mini.sampler_threads), {}, 1, 1024},
+      {"mini.hub_share", "--hub-share", kMini, "Share of a sub-batch that are hubs (sampler train)", OPX_FIELD(mini.hub_share), {}, 0, 1},
+      {"mini.walk_length", "--walk-length", kMini, "Edges of a walk (sampler saint-walk)", OPX_FIELD(mini.walk_length), {}, 1, 1000},
+      {"mini.presamples", "--presamples", kMini, "Epochs of draws behind the normalisers (sampler saint-walk)", OPX_FIELD(mini.presamples), {}, 1, 1000000},
+      {"mini.sampled_eval", "--sampled-eval", kMini, "Evaluate on sub-batches instead of the full graph", OPX_FIELD(mini.sampled_eval)},
+      {"mini.checkpoint_every_steps", "--checkpoint-every-steps", kMini, "Steps between checkpoints within an epoch; 0: none", OPX_FIELD(mini.checkpoint_every_steps), {}, 0, kMany},
 
       {"model.kind", "--model", kModel, "Kind of graph layers", OPX_FIELD(model.kind), {"gcn", "sage", "gin"}},
       {"model.layers", "--layers", kModel, "Graph layers", OPX_FIELD(model.layers), {}, 1, 255},
@@ -189,7 +205,6 @@ std::string to_toml(const RunConfig& config) {
   std::string out;
   std::string_view section;
   for (const Option& option : options()) {
-    if (!has_effect(option, config)) continue;
     const std::size_t dot = option.key.find('.');
     const std::string_view table_name =
         dot == std::string_view::npos ? std::string_view{} : option.key.substr(0, dot);

@@ -26,7 +26,7 @@ struct Prediction {
   PredictionShape shape;
 };
 
-Prediction embeddings(Trainer& trainer) {
+Prediction embeddings(TrainerBase& trainer) {
   Prediction p;
   const model::Array logits = trainer.network().logits(&p.values);
   OPX_REQUIRE(!p.values.empty() && trainer.spec().layers() > 1, InvalidArgument,
@@ -47,7 +47,7 @@ void to_classes(device::Context& context, bool multi_class, MatrixView<float> lo
   for (Index e = 0; e < logits.size(); ++e) logits.data[e] = logits.data[e] > 0 ? 1.0F : 0.0F;
 }
 
-Prediction predictions(device::Context& context, Trainer& trainer, bool probabilities) {
+Prediction predictions(device::Context& context, TrainerBase& trainer, bool probabilities) {
   const graph::StoreInfo& info = trainer.store().info();
   const bool multi_class = info.task == graph::Task::kMultiClass;
   Prediction p{trainer.network().logits(nullptr), {.columns = info.classes, .column_name = "p"}};
@@ -68,7 +68,7 @@ Prediction predictions(device::Context& context, Trainer& trainer, bool probabil
 
 class OriginalOrder {
  public:
-  OriginalOrder(Trainer& trainer, MatrixView<const float> rows)
+  OriginalOrder(TrainerBase& trainer, MatrixView<const float> rows)
       : trainer_(trainer), group_(trainer.grid().tensor()), rows_(rows) {
     const Range own = trainer.shard().own;
     std::vector<Index> ids(static_cast<std::size_t>(own.size()));
@@ -114,7 +114,7 @@ class OriginalOrder {
     return trainer_.store().read_names(ids).value_or(std::vector<std::string>());
   }
 
-  Trainer& trainer_;
+  TrainerBase& trainer_;
   comm::Communicator& group_;
   MatrixView<const float> rows_;
   std::vector<std::pair<Index, Index>> order_;  // (original id, local row)
@@ -128,7 +128,7 @@ void predict(device::Context& context, comm::Communicator& world, const RunConfi
   OPX_REQUIRE(!options.embeddings || !options.probabilities, InvalidArgument,
               "embeddings and probabilities exclude each other");
   const RunParts parts = open_checkpoint(context, world, config, checkpoint);
-  Trainer& trainer = *parts.trainer;
+  TrainerBase& trainer = *parts.trainer;
   Prediction p =
       options.embeddings ? embeddings(trainer) : predictions(context, trainer, options.probabilities);
   p.shape.vertices = trainer.store().info().vertices;

@@ -24,6 +24,30 @@ Metrics metrics(const Json& object) {
   return out;
 }
 
+Json to_object(const EpochSums& e) {
+  const BatchCounts& c = e.counts;
+  return {{"steps", e.steps},
+          {"loss", e.loss},
+          {"weight", e.weight},
+          {"norm", e.norm},
+          {"seconds", e.seconds},
+          {"counts",
+           {c.sub_batches, c.vertices, c.sampled_degree, c.measured_rows, c.isolated_rows, c.skipped_steps}}};
+}
+
+EpochSums epoch_sums(const Json& json) {
+  EpochSums e;
+  e.steps = json.at("steps").get<Index>();
+  e.loss = number(json.at("loss"));
+  e.weight = number(json.at("weight"));
+  e.norm = number(json.at("norm"));
+  e.seconds = number(json.at("seconds"));
+  const Json& c = json.at("counts");
+  const auto at = [&](std::size_t i) { return c.at(i).get<Index>(); };
+  e.counts = {at(0), at(1), at(2), at(3), at(4), at(5)};
+  return e;
+}
+
 }  // namespace
 
 void Progress::record(const std::string& metric, const Metrics& valid, const Metrics& test) {
@@ -45,6 +69,10 @@ void Progress::record(const std::string& metric, const Metrics& valid, const Met
 std::string to_json(const Progress& p) {
   const Json json = {{"epochs_done", p.epochs_done},
                      {"loss", p.loss},
+                     {"epoch", to_object(p.epoch)},
+                     {"train_seconds", p.train_seconds},
+                     {"target_epoch", p.target_epoch},
+                     {"target_seconds", p.target_seconds},
                      {"best_epoch", p.best_epoch},
                      {"best_value", p.best_value},
                      {"evaluations_since_best", p.evaluations_since_best},
@@ -61,6 +89,12 @@ Progress progress_from_json(std::string_view text, const std::string& file) {
     Progress p;
     p.epochs_done = json.at("epochs_done").get<int>();
     p.loss = number(json.at("loss"));
+    if (json.contains("epoch")) {  // not in checkpoints of earlier versions
+      p.epoch = epoch_sums(json.at("epoch"));
+      p.train_seconds = number(json.at("train_seconds"));
+      p.target_epoch = json.at("target_epoch").get<int>();
+      p.target_seconds = number(json.at("target_seconds"));
+    }
     p.best_epoch = json.at("best_epoch").get<int>();
     p.best_value = number(json.at("best_value"));
     p.evaluations_since_best = json.at("evaluations_since_best").get<int>();

@@ -11,8 +11,28 @@
 
 namespace opx::train {
 
+/// What has been counted of the sub-batches of an epoch, over all ranks.
+struct BatchCounts {
+  Index sub_batches = 0, vertices = 0;
+  Index sampled_degree = 0;  ///< entries off the diagonal of the sub-batches' A
+  Index measured_rows = 0,
+        isolated_rows = 0;  ///< of the first sub-batch: vertices, and those without neighbours
+  Index skipped_steps = 0;  ///< without a labelled training vertex: nothing was updated
+};
+
+/// An epoch under way: sums over its steps so far.
+struct EpochSums {
+  Index steps = 0;
+  double loss = 0, weight = 0, norm = 0, seconds = 0;
+  BatchCounts counts;
+};
+
 struct Progress {
   int epochs_done = 0;
+  EpochSums epoch;           ///< of the next epoch, where it has begun
+  double train_seconds = 0;  ///< of all epochs done
+  int target_epoch = -1;     ///< epochs done when the target metric was reached; -1: not yet
+  double target_seconds = 0;
   double loss = 0;      ///< of the last epoch
   int best_epoch = -1;  ///< epochs done when the validation metric was best; -1: no evaluation yet
   double best_value = 0;

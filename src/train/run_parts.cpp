@@ -4,7 +4,9 @@
 
 #include "train/checkpoint.hpp"
 #include "train/grid_choice.hpp"
+#include "train/mini_trainer.hpp"
 #include "train/options.hpp"
+#include "train/trainer.hpp"
 
 namespace opx::train {
 
@@ -22,7 +24,10 @@ RunParts open_run(device::Context& context, comm::Communicator& world, RunConfig
   });
   config.grid = layout::to_string(grid);
   parts.grid = std::make_unique<parallel::ProcessGrid>(world, grid);
-  parts.trainer = std::make_unique<Trainer>(context, *parts.grid, *parts.store, config, for_training);
+  if (config.mode == "mini" && for_training)
+    parts.trainer = std::make_unique<MiniTrainer>(context, *parts.grid, *parts.store, config);
+  else
+    parts.trainer = std::make_unique<Trainer>(context, *parts.grid, *parts.store, config, for_training);
   return parts;
 }
 
@@ -30,6 +35,8 @@ RunParts open_checkpoint(device::Context& context, comm::Communicator& world, co
                          const std::filesystem::path& checkpoint) {
   const CheckpointInfo info = open_checkpoint_info(world, checkpoint);
   RunConfig own = info.config;
+  own.mode = "full";  // the parameters do not say how they were trained
+  own.mini = {};
   own.grid = config.grid;
   own.scheme = "scatter";  // parameters are the same in both schemes
   own.wire = config.wire;

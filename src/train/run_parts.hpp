@@ -10,7 +10,7 @@
 #include "graph/store.hpp"
 #include "parallel/process_grid.hpp"
 #include "train/config.hpp"
-#include "train/trainer.hpp"
+#include "train/trainer_base.hpp"
 
 namespace opx::train {
 
@@ -18,7 +18,7 @@ namespace opx::train {
 struct RunParts {
   std::shared_ptr<graph::Store> store;
   std::unique_ptr<parallel::ProcessGrid> grid;
-  std::unique_ptr<Trainer> trainer;
+  std::unique_ptr<TrainerBase> trainer;
 };
 
 /// Opens config.dataset, resolves the grid and builds the trainer. `config` is completed (options::resolve).

@@ -19,6 +19,7 @@
 #include "train/memory_model.hpp"
 #include "train/options.hpp"
 #include "train/run_parts.hpp"
+#include "train/same_run.hpp"
 
 namespace opx::train {
 namespace {
@@ -56,7 +57,7 @@ class Session {
     bool stop = false;
     while (!stop && !finished()) {
       run_epoch();
-      stop = stop_requested();
+      stop = stop_requested();  // in the middle of an epoch run_epoch has thrown
       const bool due = config_.checkpoint_every > 0 && progress_.epochs_done % config_.checkpoint_every == 0;
       if (due || stop || finished()) checkpoint();
     }
@@ -68,13 +69,13 @@ class Session {
   }
 
  private:
-  Trainer& trainer() { return *parts_.trainer; }
+  TrainerBase& trainer() { return *parts_.trainer; }
 
   void find_resume() {
     if (config_.resume.empty()) return;
     const CheckpointInfo info = open_checkpoint_info(world_, config_.resume);
     resume_from_ = info.folder;
-    resumed_metric_ = info.config.metric;
+    resumed_ = info.config;
     progress_ = info.progress;
     OPX_REQUIRE(info.config.seed == config_.seed, InvalidArgument,
                 "checkpoint {} was made with seed {}, this run has {}: it would not be the same run",
@@ -83,11 +84,13 @@ class Session {
   }
 
   void take_up() {
-    const std::string before = resolve_metric(resumed_metric_, trainer().store().info());
+    const std::string before = resolve_metric(resumed_.metric, trainer().store().info());
     OPX_REQUIRE(before == trainer().metric(), InvalidArgument,
                 "checkpoint {} chose its best epoch by {}, this run would by {}: the two do not compare",
                 resume_from_.string(), before, trainer().metric());
+    check_same_run(resumed_, config_, resume_from_);
     load_checkpoint(trainer(), resume_from_, true);
+    trainer().take_counts(progress_.epoch.counts);
   }
 
   /// The run directory holds no checkpoints, or those of the run that goes on.
@@ -152,28 +155,88 @@ class Session {
     EpochReport report;
     context_.clock().reset();
     const std::vector<std::int64_t> before = bytes_by_axis();
-    const double start = base::now_seconds();
-    const Trainer::Step step = trainer().step(progress_.epochs_done);
-    report.seconds = base::now_seconds() - start;
+    run_steps(report);
     epoch_seconds_.push_back(report.seconds);
-    progress_.loss = report.loss = step.loss;
-    report.learning_rate = step.learning_rate;
-    report.gradient_norm = step.gradient_norm;
+    progress_.loss = report.loss;
+    progress_.train_seconds += report.seconds;
     report.epoch = ++progress_.epochs_done;
     report.epochs = config_.epochs;
     measure(report, before);
     if (evaluation_due()) evaluate(report);
-    report.peak_memory = static_cast<std::int64_t>(context_.memory().peak());
+    report.peak_memory = static_cast<std::int64_t>(trainer().peak_memory());
     comm::agree(world_, [&] {
       if (journal_) journal_->append(report);
       // Before any checkpoint of this epoch: one with parameters that are not numbers must not replace a good
       // one.
-      OPX_REQUIRE(
-          std::isfinite(report.loss) && std::isfinite(report.gradient_norm), Diverged,
-          "the loss of epoch {} is {}, its gradient's norm {}: the training diverged (learning rate {})",
-          report.epoch, report.loss, report.gradient_norm, report.learning_rate);
+      require_finite(report.epoch, report.loss, report.gradient_norm);
     });
     if (hooks_.on_epoch) hooks_.on_epoch(report);
+  }
+
+  void run_steps(EpochReport& report) {
+    EpochSums& sums = progress_.epoch;
+    const Index steps = trainer().steps_per_epoch();
+    while (sums.steps < steps) {
+      const double start = base::now_seconds();
+      const bool wants = steps > 1 && hooks_.stop_requested && hooks_.stop_requested();
+      const TrainerBase::Step step =
+          trainer().step({.epoch = progress_.epochs_done, .step = sums.steps}, wants);
+      ++sums.steps;
+      sums.loss += step.loss * step.weight;
+      sums.weight += step.weight;
+      sums.norm += step.gradient_norm;
+      sums.seconds += base::now_seconds() - start;
+      report.learning_rate = step.learning_rate;
+      if (sums.steps < steps) between_steps(step.stop);
+    }
+    report.loss = sums.weight > 0 ? sums.loss / sums.weight : 0;
+    report.gradient_norm = sums.norm / static_cast<double>(steps);
+    report.seconds = sums.seconds;
+    report.steps = steps;
+    report_batches(report);
+    sums = {};
+  }
+
+  /// Ctrl-C, and checkpoints within an epoch.
+  void between_steps(bool stop) {
+    const int every = config_.mini.checkpoint_every_steps;
+    const Index done = progress_.epochs_done * trainer().steps_per_epoch() + progress_.epoch.steps;
+    if (!stop && (every == 0 || done % every != 0)) return;
+    progress_.epoch.counts = trainer().counts();
+    trainer().take_counts(progress_.epoch.counts);
+    require_finite(progress_.epochs_done + 1, progress_.epoch.loss, progress_.epoch.norm);
+    checkpoint();
+    if (!stop) return;
+    if (trace_) write_trace(world_, *trace_, run_dir_ / "trace.json");
+    throw base::Interrupted(
+        fmt::format("stopped in epoch {} of {} after {} of its {} steps; go on with --resume {}",
+                    progress_.epochs_done + 1, config_.epochs, progress_.epoch.steps,
+                    trainer().steps_per_epoch(), run_dir_.string()));
+  }
+
+  void require_finite(int epoch, double loss, double norm) const {
+    OPX_REQUIRE(
+        std::isfinite(loss) && std::isfinite(norm), InvalidArgument,
+        "the loss of epoch {} is {}, its gradient's norm {}: the training diverged (learning rate {})", epoch,
+        loss, norm, config_.optimizer.learning_rate);
+  }
+
+  void report_batches(EpochReport& report) {
+    if (config_.mode != "mini") return;
+    const BatchCounts c = trainer().counts();
+    trainer().take_counts({});
+    const auto share = [](Index part, Index whole) {
+      return whole > 0 ? static_cast<double>(part) / static_cast<double>(whole) : 0.0;
+    };
+    report.mini = true;
+    report.sub_batches = c.sub_batches, report.vertices = c.vertices, report.skipped_steps = c.skipped_steps;
+    report.mean_degree = share(c.sampled_degree, c.vertices);
+    report.isolated_share = share(c.isolated_rows, c.measured_rows);
+    report.vertices_per_second = report.seconds > 0 ? static_cast<double>(c.vertices) / report.seconds : 0;
+    if (c.skipped_steps > 0 && world_.rank() == 0)
+      context_.logger().warning(
+          "{} of {} steps of epoch {} had no labelled training vertex and changed nothing", c.skipped_steps,
+          report.steps, progress_.epochs_done + 1);
   }
 
   void evaluate(EpochReport& report) {
@@ -185,7 +248,18 @@ class Session {
     report.train = e.metrics[0], report.valid = e.metrics[1], report.test = e.metrics[2];
     report.valid_loss = e.loss[1];
     progress_.record(trainer().metric(), report.valid, report.test);
+    record_target(report.valid);
     report.evaluate_seconds = base::now_seconds() - start;
+    evaluate_seconds_ += report.evaluate_seconds;
+  }
+
+  void record_target(const Metrics& valid) {
+    const auto it = valid.find(trainer().metric());
+    if (config_.target_metric <= 0 || progress_.target_epoch >= 0 || it == valid.end() ||
+        !(it->second >= config_.target_metric))
+      return;
+    progress_.target_epoch = progress_.epochs_done;
+    progress_.target_seconds = progress_.train_seconds;
   }
 
   std::vector<std::int64_t> bytes_by_axis() {
@@ -204,6 +278,9 @@ class Session {
       if (context_.clock().calls(phase) > 0)
         report.seconds_by_phase[std::string(base::name(phase))] = context_.clock().seconds(phase);
     }
+    for (const auto& entry : context_.clock().by_label())
+      if (entry.phase == base::Phase::kComm && entry.seconds > 0)
+        report.seconds_by_collective[std::string(entry.label)] = entry.seconds;
   }
 
   bool stop_requested() {
@@ -234,7 +311,9 @@ class Session {
       r.median_epoch_seconds = *middle;
     }
     r.parameters = trainer().parameter_count();
-    r.peak_memory = static_cast<std::int64_t>(context_.memory().peak());
+    r.peak_memory = static_cast<std::int64_t>(trainer().peak_memory());
+    r.evaluate_seconds = evaluate_seconds_;
+    r.target_epoch = progress_.target_epoch, r.target_seconds = progress_.target_seconds;
     r.modelled_memory = modelled_memory_;
     return r;
   }
@@ -247,10 +326,11 @@ class Session {
   Progress progress_;
   RunParts parts_;
   fs::path resume_from_, run_dir_, last_checkpoint_;
-  std::string resumed_metric_;
+  RunConfig resumed_;
   std::unique_ptr<Journal> journal_;
   std::unique_ptr<base::TraceWriter> trace_;
   std::vector<double> epoch_seconds_;
+  double evaluate_seconds_ = 0;
   std::int64_t modelled_memory_ = 0;
 };
 

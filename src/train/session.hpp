@@ -32,9 +32,16 @@ struct EpochReport {
   std::string metric;  ///< the headline one
   double valid_loss = 0;
   Metrics train, valid, test;  ///< where evaluated
-  double seconds = 0;          ///< of the training step, without evaluation
+  double seconds = 0;          ///< of the training steps, without evaluation and checkpoints
   double evaluate_seconds = 0;
+  std::int64_t steps = 1;
+  bool mini = false;  ///< what follows is of mini-batches, over all ranks
+  std::int64_t sub_batches = 0, vertices = 0, skipped_steps = 0;
+  double vertices_per_second = 0;
+  double mean_degree = 0;     ///< entries off the diagonal a sampled vertex
+  double isolated_share = 0;  ///< of the first sub-batch's vertices: those without neighbours in it
   std::map<std::string, double> seconds_by_phase;
+  std::map<std::string, double> seconds_by_collective;  ///< exposed: until wait() returned
   std::map<std::string, std::int64_t> bytes_by_axis;
   std::int64_t peak_memory = 0;  ///< bytes of Buffers
 };
@@ -54,6 +61,9 @@ struct TrainResult {
   std::filesystem::path run_dir, last_checkpoint;
   double seconds = 0;
   double median_epoch_seconds = 0;
+  double evaluate_seconds = 0;  ///< of all evaluations
+  int target_epoch = -1;        ///< epochs done when the target metric was reached; -1: never, or none set
+  double target_seconds = 0;    ///< training time until then, without evaluation
   std::int64_t parameters = 0;
   std::int64_t peak_memory = 0;      ///< this rank's Buffers, bytes
   std::int64_t modelled_memory = 0;  ///< what the memory model said before the run, bytes
@@ -61,7 +71,7 @@ struct TrainResult {
 
 /// Collective over `world`. The grid is resolve_grid (train/grid_choice.hpp) of config.grid. Rank 0 writes
 /// the run directory; a fresh run into one that holds checkpoints is refused (InvalidArgument), so that two
-/// runs never mix. A loss that is not finite ends the run (Diverged) with the checkpoints as they
+/// runs never mix. A loss that is not finite ends the run (InvalidArgument) with the checkpoints as they
 /// were. Throws base::Error kinds; after Ctrl-C writes a checkpoint and throws Interrupted.
 TrainResult train(device::Context& context, comm::Communicator& world, const RunConfig& config,
                   const Hooks& hooks = {});

@@ -1,0 +1,61 @@
+// SPDX-FileCopyrightText: 2026 The Orthoplex authors
+// SPDX-License-Identifier: Apache-2.0
+#include "train/batch_network.hpp"
+
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace opx::train {
+
+namespace {
+
+Index statistics_of(const model::ModelSpec& spec) {
+  Index size = 0;
+  for (const model::ParameterSpec& p : model::parameter_specs(spec)) size += p.trained ? 0 : p.size();
+  return size;
+}
+
+parallel::AggregateOptions batch_options(const RunConfig& config, Index most_rows) {
+  parallel::AggregateOptions options = aggregate_options(config);
+  options.most_rows = most_rows;
+  return options;
+}
+
+}  // namespace
+
+BatchNetwork::BatchNetwork(device::Context& context, parallel::ProcessGrid& grid,
+                           const layout::GraphShard& shard, const RunConfig& config, model::ModelSpec spec,
+                           tensor::Matrix<float>&& features, Index tail, Index most_rows)
+    : context_(context),
+      full_rows_(shard.block_rows),
+      parameters_(std::make_shared<model::Parameters>(context, spec, tail + statistics_of(spec))),
+      full_aggregator_(context, grid, shard, aggregate_options(config)),
+      batch_aggregator_(context, grid, batch_shard_, batch_options(config, most_rows)),
+      full_(context, grid, shard, full_aggregator_, spec, std::move(features), parameters_),
+      batch_(context, grid, batch_aggregator_, spec, parameters_, most_rows) {}
+
+void BatchNetwork::bind(const Sample& sample) {
+  batch_shard_ = sample.batch->shard;
+  batch_.bind({.positions = sample.positions, .valid = sample.batch->rows(), .total = batch_shard_.vertices},
+              sample.features);
+  batch_aggregator_.self_normalise(sample.full_sum, sample.diagonal);
+}
+
+void BatchNetwork::release() { batch_shard_.tile = batch_shard_.transposed = {}; }
+
+Index BatchNetwork::rows_without_neighbours(const Sample& sample) {
+  return batch_aggregator_.rows_without_neighbours(sample.batch->diagonal, comm::CommPurpose::kMetric);
+}
+
+std::vector<float> BatchNetwork::full_row_sums() {
+  std::vector<float> sums(static_cast<std::size_t>(full_rows_));
+  full_aggregator_.row_sums(sums, comm::CommPurpose::kSetup);
+  return sums;
+}
+
+std::string BatchNetwork::describe() const {
+  return fmt::format("every batch aggregates its features, input dropout on: {}", batch_.input_dropout_on());
+}
+
+}  // namespace opx::train

@@ -1,0 +1,142 @@
+// SPDX-FileCopyrightText: 2026 The Orthoplex authors
+// SPDX-License-Identifier: Apache-2.0
+#include "train/batch_source.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "base/error.hpp"
+
+namespace opx::train {
+
+sampling::SamplerOptions sampler_options(const RunConfig& config, Index vertices) {
+  const MiniConfig& mini = config.mini;
+  OPX_REQUIRE(mini.batch_size <= vertices, InvalidArgument, "a batch of {} vertices; the graph has {}",
+              mini.batch_size, vertices);
+  const double ratio = mini.batch_size > 0
+                           ? static_cast<double>(mini.batch_size) / static_cast<double>(vertices)
+                           : mini.batch_ratio;
+  return {.kind = sampling::parse_kind(mini.sampler),
+          .ratio = ratio,
+          .seed = config.seed,
+          .hub_share = mini.hub_share,
+          .walk_length = mini.walk_length,
+          .presamples = mini.presamples};
+}
+
+sampling::Ticket Turn::after(sampling::Ticket ticket, Index batches) const noexcept {
+  const Index in_step = ticket.index % per_step - first;
+  const Index next = in_step + 1 < accumulate ? ticket.index + 1 : ticket.index - in_step + per_step;
+  return next < batches ? sampling::Ticket{ticket.epoch, next} : sampling::Ticket{ticket.epoch + 1, first};
+}
+
+/// Memory of one sub-batch beside the builder's, for the most rows that there can be.
+struct BatchSource::Slot {
+  tensor::Matrix<float> features, targets;
+  std::vector<Index> positions;
+  std::vector<float> full_sum, diagonal, weights;
+  std::vector<std::int32_t> labels;
+  std::vector<std::uint8_t> use;
+  double weight = 0;
+
+  void allocate(device::Context& context, Index rows, const SampleData& data, bool self_normalised) {
+    const auto n = static_cast<std::size_t>(rows);
+    features = tensor::Matrix<float>(context, rows, data.features.cols);
+    positions.resize(n), weights.resize(n), use.resize(n);
+    if (self_normalised) full_sum.resize(n), diagonal.resize(n);
+    if (!data.vertices.labels.empty()) labels.resize(n);
+    if (!data.vertices.targets.empty())
+      targets = tensor::Matrix<float>(context, rows, data.vertices.targets.cols());
+  }
+};
+
+BatchSource::BatchSource(const SampleData& data, const RunConfig& config,
+                         const sampling::BatchOptions& options, Turn turn)
+    : data_(data),
+      context_({.threads = config.mini.sampler_threads}),
+      self_normalised_(options.estimator == sampling::Estimator::kSelfNormalised),
+      depth_(config.mini.pipeline_depth),
+      threads_(config.mini.sampler_threads),
+      turn_(turn) {
+  const layout::Grid& grid = data.shard.grid;
+  const std::vector<int> blocks = sampling::blocks_of_rank(grid, data.shard.coord, options.layers);
+  sampler_ =
+      sampling::make_sampler(data.store, grid, blocks, sampler_options(config, data.store.info().vertices));
+  builder_ = std::make_unique<sampling::BatchBuilder>(context_, data.shard, data.store, *sampler_, options);
+  slots_.resize(static_cast<std::size_t>(depth_) + 1);
+  for (Slot& slot : slots_) slot.allocate(context_, sampler_->most_block_rows(), data_, self_normalised_);
+}
+
+BatchSource::~BatchSource() = default;
+
+void BatchSource::start(sampling::Ticket ticket) {
+  pipeline_.reset();
+  const Index batches = sampler_->batches();
+  pipeline_ = std::make_unique<sampling::BatchPipeline>(
+      *builder_, ticket, [this, batches](sampling::Ticket t) { return turn_.after(t, batches); },
+      [this](int slot, sampling::Batch& batch) { fill(slot, batch); },
+      sampling::PipelineOptions{.depth = depth_, .threads = threads_});
+  pipeline_->set_trace(trace_);
+  expected_ = ticket;
+}
+
+void BatchSource::set_trace(base::TraceWriter* trace) {
+  trace_ = trace;
+  if (pipeline_) pipeline_->set_trace(trace);
+}
+
+// On the builder's thread: touches the slot alone, reads what does not change.
+void BatchSource::fill(int index, sampling::Batch& batch) {
+  Slot& slot = slots_[static_cast<std::size_t>(index)];
+  const Index rows = batch.shard.block_rows;
+  OPX_REQUIRE(rows <= sampler_->most_block_rows(), InternalError,
+              "sub-batch {} of epoch {} has {} rows a block; the sampler promised at most {}", batch.index,
+              batch.epoch, rows, sampler_->most_block_rows());
+  const tensor::MatrixView<float> features(slot.features.data(), rows, slot.features.cols());
+  sampling::gather_rows(context_, data_.features, batch.local_row, features);
+  slot.weight = 0;
+  for (std::size_t i = 0; i < static_cast<std::size_t>(rows); ++i) {
+    const bool valid = i < batch.positions.size();
+    const auto row = valid ? static_cast<std::size_t>(batch.local_row[i]) : 0;
+    slot.positions[i] = valid ? batch.positions[i] : 0;
+    slot.weights[i] = valid ? batch.weight[i] : 0;
+    slot.use[i] = valid ? data_.use[row] : 0;
+    if (self_normalised_) {
+      slot.diagonal[i] = valid ? batch.diagonal[i] : 0;
+      slot.full_sum[i] = valid ? row_sums_[row] - batch.diagonal[i] : 0;
+    }
+    const auto weight = static_cast<double>(slot.weights[i]);
+    if (!slot.labels.empty()) {
+      slot.labels[i] = valid ? data_.vertices.labels[row] : -1;
+      if (slot.use[i] != 0 && slot.labels[i] >= 0) slot.weight += weight;
+    }
+    for (Index c = 0; c < slot.targets.cols(); ++c) {
+      float& target = slot.targets(static_cast<Index>(i), c);
+      target = valid ? data_.vertices.targets(static_cast<Index>(row), c) : std::nanf("");
+      if (slot.use[i] != 0 && std::isfinite(target)) slot.weight += weight;
+    }
+  }
+}
+
+Sample BatchSource::next(sampling::Ticket ticket) {
+  if (!pipeline_ || !(expected_ == ticket)) start(ticket);
+  const sampling::BatchPipeline::Item item = pipeline_->next();
+  expected_ = turn_.after(ticket, sampler_->batches());
+  Slot& slot = slots_[static_cast<std::size_t>(item.slot)];
+  const Index rows = item.batch->shard.block_rows;
+  const auto n = static_cast<std::size_t>(rows);
+  const auto first = [n](const auto& values) { return std::span(values).first(values.empty() ? 0 : n); };
+  return {.batch = item.batch,
+          .features = {slot.features.data(), rows, slot.features.cols()},
+          .positions = first(std::as_const(slot.positions)),
+          .full_sum = first(std::as_const(slot.full_sum)),
+          .diagonal = first(std::as_const(slot.diagonal)),
+          .labels = first(std::as_const(slot.labels)),
+          .targets = {slot.targets.data(), rows, slot.targets.cols()},
+          .use = first(std::as_const(slot.use)),
+          .weights = first(std::as_const(slot.weights)),
+          .weight = slot.weight};
+}
+
+}  // namespace opx::train

@@ -1,0 +1,90 @@
+// SPDX-FileCopyrightText: 2026 The Orthoplex authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Sub-batches with everything that a step needs of them, in the order of the run: drawn, cut and sliced from
+// what this rank holds, ahead of the step, without communication.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <vector>
+
+#include "base/trace.hpp"
+#include "parallel/shard_loader.hpp"
+#include "sampling/batch.hpp"
+#include "sampling/pipeline.hpp"
+#include "sampling/sampler.hpp"
+#include "train/config.hpp"
+
+namespace opx::train {
+
+[[nodiscard]] sampling::SamplerOptions sampler_options(const RunConfig& config, Index vertices);
+
+/// One sub-batch on this rank; everything has shard.block_rows rows, padding last (features 0, used by
+/// nobody).
+struct Sample {
+  sampling::Batch* batch = nullptr;
+  tensor::MatrixView<float> features;
+  std::span<const Index> positions;
+  std::span<const float> full_sum, diagonal;  ///< self-normalised: off-diagonal row sums of A, a_vv
+  std::span<const std::int32_t> labels;
+  tensor::MatrixView<const float> targets;
+  std::span<const std::uint8_t> use;  ///< labelled rows of the training split
+  std::span<const float> weights;     ///< of each row in the loss
+  double weight = 0;                  ///< their sum over the terms of the loss
+};
+
+/// What samples are sliced from: this rank's rows of the whole graph. All of it stays with the caller.
+struct SampleData {
+  const layout::GraphShard& shard;
+  const graph::Store& store;
+  tensor::MatrixView<const float> features;
+  const parallel::VertexData& vertices;
+  std::span<const std::uint8_t> use;  ///< rows of the training split
+};
+
+/// Which sub-batches of an epoch a replica takes: `accumulate` of every `per_step` from `first` on.
+struct Turn {
+  Index first = 0, accumulate = 1, per_step = 1;
+  [[nodiscard]] sampling::Ticket after(sampling::Ticket ticket, Index batches) const noexcept;
+};
+
+class BatchSource {
+ public:
+  /// Makes sampler and builder; nothing is drawn yet. No communication; what reading throws is for the caller
+  /// to agree on. `layers` of `options` and what goes backward are the model's.
+  BatchSource(const SampleData& data, const RunConfig& config, const sampling::BatchOptions& options,
+              Turn turn);
+  ~BatchSource();
+
+  [[nodiscard]] const sampling::Sampler& sampler() const noexcept { return *sampler_; }
+  /// (A 1) of the own rows of the whole graph: before the first next() of a self-normalised run.
+  void set_row_sums(std::vector<float> sums) { row_sums_ = std::move(sums); }
+  /// The sub-batch `ticket`; the one before is given up. In the order of Turn it has been built beside the
+  /// step; any other ticket (a resumed run) starts anew from there.
+  [[nodiscard]] Sample next(sampling::Ticket ticket);
+  /// Spans of the builder go there.
+  void set_trace(base::TraceWriter* trace);
+  /// Bytes of the Buffers of the builder and the slots at most.
+  [[nodiscard]] std::size_t peak_memory() { return context_.memory().peak(); }
+
+ private:
+  struct Slot;
+  void fill(int slot, sampling::Batch& batch);
+  void start(sampling::Ticket ticket);
+
+  SampleData data_;
+  device::Context context_;  ///< of the builder's thread
+  bool self_normalised_;
+  int depth_, threads_;
+  Turn turn_;
+  std::unique_ptr<sampling::Sampler> sampler_;
+  std::unique_ptr<sampling::BatchBuilder> builder_;
+  std::vector<float> row_sums_;
+  std::vector<Slot> slots_;
+  sampling::Ticket expected_;
+  base::TraceWriter* trace_ = nullptr;
+  std::unique_ptr<sampling::BatchPipeline> pipeline_;  // last: its thread uses the rest
+};
+
+}  // namespace opx::train

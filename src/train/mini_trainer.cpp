@@ -1,0 +1,221 @@
+// SPDX-FileCopyrightText: 2026 The Orthoplex authors
+// SPDX-License-Identifier: Apache-2.0
+#include "train/mini_trainer.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <span>
+#include <utility>
+
+#include "base/error.hpp"
+#include "base/timer.hpp"
+
+namespace opx::train {
+
+using base::Phase;
+using base::PhaseScope;
+using comm::CommPurpose;
+using graph::Task;
+
+MiniTrainer::MiniTrainer(device::Context& context, parallel::ProcessGrid& grid, const graph::Store& store,
+                         const RunConfig& config)
+    : TrainerBase(context, grid, store, config), per_step_(Index{grid.grid().gd} * config.mini.accumulate) {
+  check();
+  spec_.cache_first = false;
+  parallel::ShardOptions options = shard_options(config_, false);
+  options.first_backward_layer = 0;
+  tensor::Matrix<float> features = load(options, true);
+  // The sampler's largest batch sizes the network; the source slices the network's features.
+  data_.features = std::move(features);
+  make_source();
+}
+
+MiniTrainer::~MiniTrainer() = default;
+
+void MiniTrainer::check() const {
+  OPX_REQUIRE(
+      !spec_.learned_features, InvalidArgument,
+      "learned features are not trained on mini-batches: most rows of the table would have no gradient "
+      "in a step; use mode full");
+  OPX_REQUIRE(config_.scheme == "scatter", InvalidArgument,
+              "scheme '{}' does not serve mini-batches; use scheme 'scatter'", config_.scheme);
+}
+
+sampling::BatchOptions MiniTrainer::batch_options() const {
+  return {.layers = spec_.layers(),
+          .first_backward_layer = spec_.aggregates_first(0) ? 1 : 0,
+          .need_backward = true,
+          .estimator = sampling::parse_estimator(config_.mini.estimator)};
+}
+
+void MiniTrainer::make_source() {
+  const Turn turn{.first = Index{grid_.coord().d} * config_.mini.accumulate,
+                  .accumulate = config_.mini.accumulate,
+                  .per_step = per_step_};
+  tensor::Matrix<float> features = std::move(data_.features);
+  const SampleData data{shard_, store_, std::as_const(features).view(), data_, use_[0]};
+  comm::agree(grid_.world(), [&] {
+    source_ = std::make_unique<BatchSource>(data, config_, batch_options(), turn);
+    OPX_REQUIRE(per_step_ <= batches(), InvalidArgument,
+                "{} replicas with {} sub-batches each take {} sub-batches a step, but an epoch has only {}",
+                grid_.grid().gd, config_.mini.accumulate, per_step_, batches());
+    if (config_.mini.sampled_eval) {
+      sampling::BatchOptions options = batch_options();
+      options.need_backward = false;
+      RunConfig own = config_;
+      own.mini.pipeline_depth = 0;
+      evaluation_source_ = std::make_unique<BatchSource>(data, own, options, Turn{});
+    }
+  });
+  network_ = std::make_unique<BatchNetwork>(context_, grid_, shard_, config_, spec_, std::move(features),
+                                            kTail, sampler().most_block_rows());
+  model::Parameters& parameters = network_->parameters();
+  bucket_ = std::make_unique<parallel::GradientBucket>(context_, grid_.world(), parameters.bucket());
+  if (config_.mini.accumulate > 1) accumulated_ = device::Buffer<float>(context_, parameters.count());
+  if (batch_options().estimator == sampling::Estimator::kSelfNormalised) {
+    const std::vector<float> sums = network_->full_row_sums();
+    source_->set_row_sums(sums);
+    if (evaluation_source_) evaluation_source_->set_row_sums(sums);
+  }
+  scale_ = static_cast<double>(batches()) / (terms_[0] * static_cast<double>(per_step_));
+  build_optimizer();
+  log_start();
+}
+
+void MiniTrainer::log_start() {
+  if (grid_.world().rank() != 0) return;
+  const graph::StoreInfo& info = store_.info();
+  const double ratio = 1 / static_cast<double>(batches());
+  const double degree =
+      static_cast<double>(info.edges - info.self_loops) / static_cast<double>(info.vertices);
+  context_.logger().info("{} sub-batches an epoch, {} a step, {} steps an epoch; sampler {}, estimator {}",
+                         batches(), per_step_, steps_per_epoch(), config_.mini.sampler,
+                         config_.mini.estimator);
+  if (ratio * degree < 2)
+    context_.logger().warning(
+        "a vertex has about {:.2f} neighbours in a batch (ratio {:.4g} x mean degree {:.1f}): below 2 most "
+        "rows "
+        "learn little from the graph; take a larger batch, or sampler cluster",
+        ratio * degree, ratio, degree);
+  const Index blocks = info.virtual_blocks;
+  if (sampler().needs_whole_virtual_blocks() && blocks % grid_.grid().tensor_ranks() != 0)
+    context_.logger().warning(
+        "{} tensor ranks do not divide the {} virtual blocks of '{}': other grids draw other batches",
+        grid_.grid().tensor_ranks(), blocks, info.name);
+}
+
+TrainerBase::Step MiniTrainer::step(At at, bool stop) {
+  const Index begin = at.step * per_step_ + Index{grid_.coord().d} * config_.mini.accumulate;
+  const Index end = std::min(begin + config_.mini.accumulate, batches());
+  Sums sums;
+  for (Index number = begin; number < end; ++number)
+    run_sub_batch({at.epoch, number}, number == begin, number + 1 == end, stop, sums);
+  if (begin >= end) {
+    const std::span<float> all = network_->parameters().bucket();
+    std::fill(all.begin(), all.end(), 0.0F);
+    keep_statistics(true);
+    fill_tail(sums, stop);
+    for (Index l = spec_.layers() - 1; l >= 0; --l)
+      bucket_->ready_from(network_->parameters().gradients_of(l).begin);
+  }
+  bucket_->finish();
+  finish_statistics(std::min(per_step_, batches() - at.step * per_step_));
+  return update(at.epoch);
+}
+
+void MiniTrainer::run_sub_batch(sampling::Ticket ticket, bool first, bool last, bool stop, Sums& sums) {
+  Sample sample;
+  {
+    const PhaseScope scope(context_.clock(), Phase::kSample, "wait for the batch");
+    source_->set_trace(context_.clock().trace());
+    sample = source_->next(ticket);
+  }
+  keep_statistics(first);
+  network_->bind(sample);
+  count(sample, ticket);
+  const Index number = ticket.epoch * batches() + ticket.index;
+  model::Array logits = network_->forward({.training = true, .step = static_cast<std::uint32_t>(number)});
+  sums.loss += loss_of(sample, logits.view());
+  sums.weight += sample.weight;
+  ++sums.sub_batches;
+  model::Parameters& parameters = network_->parameters();
+  for (std::size_t i = 0; i < statistics_sum_.size(); ++i) statistics_sum_[i] += parameters.statistics()[i];
+  if (last) fill_tail(sums, stop);
+  network_->backward(std::move(logits), [&](Index layer) {
+    const Range range = parameters.gradients_of(layer);
+    for (Index i = range.begin; i < range.end && !accumulated_.empty(); ++i) {
+      float& gradient = parameters.gradients()[static_cast<std::size_t>(i)];
+      if (!first) gradient += accumulated_[i];
+      if (!last) accumulated_[i] = gradient;
+    }
+    if (last) bucket_->ready_from(range.begin);
+  });
+  network_->release();
+}
+
+double MiniTrainer::loss_of(const Sample& sample, tensor::MatrixView<float> logits) {
+  const PhaseScope scope(context_.clock(), Phase::kLoss, "loss");
+  if (store_.info().task == Task::kMultiClass)
+    return tensor::softmax_cross_entropy(context_, logits, sample.labels, sample.use, scale_, logits,
+                                         sample.weights)
+        .sum;
+  return tensor::sigmoid_bce(context_, logits, sample.targets, sample.use, scale_, logits, sample.weights)
+      .sum;
+}
+
+/// Before a sub-batch: each of a step starts from the statistics that were there before the step.
+void MiniTrainer::keep_statistics(bool first) {
+  const std::span<float> now = network_->parameters().statistics();
+  if (first) {
+    statistics_before_.assign(now.begin(), now.end());
+    statistics_sum_.assign(now.size(), 0.0F);
+  } else {
+    std::copy(statistics_before_.begin(), statistics_before_.end(), now.begin());
+  }
+}
+
+/// One tensor rank of a replica speaks for all, which have the same statistics.
+void MiniTrainer::fill_tail(const Sums& sums, bool stop) {
+  const std::span<float> tail = network_->parameters().tail();
+  tail[kLoss] = static_cast<float>(sums.loss * scale_);
+  tail[kWeight] = static_cast<float>(sums.weight);
+  tail[kStop] = stop ? 1.0F : 0.0F;
+  const bool speaks = grid_.tensor().rank() == 0;
+  for (std::size_t i = 0; i < statistics_sum_.size(); ++i)
+    tail[kTail + i] = speaks ? statistics_sum_[i] : 0.0F;
+}
+
+void MiniTrainer::finish_statistics(Index sub_batches) {
+  const std::span<const float> sums = network_->parameters().tail().subspan(kTail);
+  const std::span<float> now = network_->parameters().statistics();
+  for (std::size_t i = 0; i < now.size(); ++i) now[i] = sums[i] / static_cast<float>(sub_batches);
+}
+
+TrainerBase::Step MiniTrainer::update(int epoch) {
+  const PhaseScope scope(context_.clock(), Phase::kOptimizer, "optimizer");
+  const std::span<const float> tail = network_->parameters().tail();
+  Step step;
+  step.weight = static_cast<double>(tail[kWeight]);
+  step.stop = tail[kStop] > 0;
+  const double grow = config_.mini.lr_scaling == "linear" ? static_cast<double>(per_step_)
+                      : config_.mini.lr_scaling == "sqrt" ? std::sqrt(static_cast<double>(per_step_))
+                                                          : 1.0;
+  step.learning_rate = grow * learning_rate(config_.optimizer, epoch, config_.epochs);
+  if (step.weight <= 0) {
+    counts_.skipped_steps += grid_.world().rank() == 0 ? 1 : 0;
+    return step;
+  }
+  const double factor = 1 / (scale_ * step.weight);
+  step.loss = factor * static_cast<double>(tail[kLoss]);
+  step.gradient_norm = gradient_norm(factor);
+  optimizer_->step(step.learning_rate, factor * clip_factor(config_.optimizer, step.gradient_norm));
+  return step;
+}
+
+std::size_t MiniTrainer::peak_memory() const {
+  std::size_t bytes = context_.memory().peak() + source_->peak_memory();
+  if (evaluation_source_) bytes += evaluation_source_->peak_memory();
+  return bytes;
+}
+
+}  // namespace opx::train

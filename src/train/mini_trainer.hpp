@@ -1,0 +1,78 @@
+// SPDX-FileCopyrightText: 2026 The Orthoplex authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Mini-batch training of one rank (design.md 4.5). A step is G = replicas x accumulate sub-batches: replica d
+// takes numbers step G + d accumulate + a of the epoch (a < accumulate), those past the end contribute
+// nothing. So what is learned depends on G, not on how many replicas share it.
+//
+// The gradients are those of the sum of the weighted losses, times a constant; they travel in one bucket with
+// the sums of losses and weights, and are divided by the true total afterwards: the loss is the mean over all
+// labelled training vertices of all replicas' sub-batches. Batch norm's running statistics go in the same
+// bucket: after a step they are the mean of what each of its sub-batches alone would have made of them.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "train/batch_network.hpp"
+#include "train/trainer_base.hpp"
+
+namespace opx::train {
+
+class MiniTrainer final : public TrainerBase {
+ public:
+  /// Loads this rank's part of `store` (no transposes) and builds sampler and networks. Collective over the
+  /// grid; errors are agreed on. Throws InvalidArgument as Trainer does, and for learned features, the
+  /// all-reduce scheme, more sub-batches a step than an epoch has, and what the sampler refuses.
+  MiniTrainer(device::Context& context, parallel::ProcessGrid& grid, const graph::Store& store,
+              const RunConfig& config);
+  ~MiniTrainer() override;
+
+  Step step(At at, bool stop) override;
+  [[nodiscard]] Index steps_per_epoch() const noexcept override {
+    return ceil_div(source_->sampler().batches(), per_step_);
+  }
+  [[nodiscard]] BatchCounts counts() override;
+  void take_counts(const BatchCounts& counts) override;
+  [[nodiscard]] Evaluation evaluate() override;
+  [[nodiscard]] BatchNetwork& network() noexcept override { return *network_; }
+  [[nodiscard]] std::size_t peak_memory() const override;
+
+  /// Sub-batches of an epoch, and of a step (G).
+  [[nodiscard]] Index batches() const noexcept { return source_->sampler().batches(); }
+  [[nodiscard]] Index batches_per_step() const noexcept { return per_step_; }
+  [[nodiscard]] const sampling::Sampler& sampler() const noexcept { return source_->sampler(); }
+
+ private:
+  /// Floats of the bucket behind the gradients; the running statistics follow.
+  enum Tail : std::size_t { kLoss, kWeight, kStop, kTail };
+  struct Sums {
+    double loss = 0, weight = 0;
+    Index sub_batches = 0;
+  };
+
+  void check() const;
+  void make_source();
+  [[nodiscard]] SampleData sample_data() const;
+  [[nodiscard]] sampling::BatchOptions batch_options() const;
+  void run_sub_batch(sampling::Ticket ticket, bool first, bool last, bool stop, Sums& sums);
+  double loss_of(const Sample& sample, tensor::MatrixView<float> logits);
+  void count(const Sample& sample, sampling::Ticket ticket);
+  void keep_statistics(bool first);
+  void fill_tail(const Sums& sums, bool stop);
+  void finish_statistics(Index sub_batches);
+  Step update(int epoch);
+  void log_start();
+
+  Index per_step_;
+  double scale_ = 1;  ///< of the gradients, constant: about one over the labelled rows of a step
+  std::unique_ptr<BatchNetwork> network_;
+  std::unique_ptr<BatchSource> source_;
+  std::unique_ptr<BatchSource> evaluation_source_;  ///< sampled evaluation
+  std::unique_ptr<parallel::GradientBucket> bucket_;
+  device::Buffer<float> accumulated_;  ///< gradients of the step's sub-batches but the last
+  std::vector<float> statistics_before_, statistics_sum_;
+  BatchCounts counts_;
+};
+
+}  // namespace opx::train

@@ -1,0 +1,47 @@
+// SPDX-FileCopyrightText: 2026 The Orthoplex authors
+// SPDX-License-Identifier: Apache-2.0
+#include "train/same_run.hpp"
+
+#include <fmt/format.h>
+
+#include "base/error.hpp"
+#include "layout/grid.hpp"
+
+namespace opx::train {
+
+namespace {
+
+std::string batch_of(const MiniConfig& mini) {
+  return mini.batch_size > 0 ? fmt::format("{} vertices", mini.batch_size)
+                             : fmt::format("a ratio of {}", mini.batch_ratio);
+}
+
+std::string step_of(const RunConfig& config) {
+  const int replicas = layout::parse_grid(config.grid).gd;
+  return fmt::format("{} sub-batches", replicas * config.mini.accumulate);
+}
+
+std::string walks_of(const MiniConfig& mini) {
+  if (mini.sampler == "train") return fmt::format("a hub share of {}", mini.hub_share);
+  if (mini.sampler != "saint-walk") return "none";
+  return fmt::format("walks of {} with {} presamples", mini.walk_length, mini.presamples);
+}
+
+}  // namespace
+
+void check_same_run(const RunConfig& before, const RunConfig& now, const std::filesystem::path& checkpoint) {
+  const auto same = [&](const char* what, const std::string& was, const std::string& is) {
+    OPX_REQUIRE(was == is, InvalidArgument,
+                "checkpoint {} was made with {} {}, this run has {}: it would not be the same run",
+                checkpoint.string(), what, was, is);
+  };
+  same("mode", before.mode, now.mode);
+  if (now.mode != "mini") return;
+  same("sampler", before.mini.sampler, now.mini.sampler);
+  same("batches of", batch_of(before.mini), batch_of(now.mini));
+  same("estimator", before.mini.estimator, now.mini.estimator);
+  same("a sampler with", walks_of(before.mini), walks_of(now.mini));
+  same("steps of", step_of(before), step_of(now));
+}
+
+}  // namespace opx::train

@@ -1,0 +1,18 @@
+// SPDX-FileCopyrightText: 2026 The Orthoplex authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Whether a resumed run would go on as it began.
+#pragma once
+
+#include <filesystem>
+
+#include "train/config.hpp"
+
+namespace opx::train {
+
+/// Throws InvalidArgument that names both values where `now` would draw other sub-batches than the run of the
+/// checkpoint: mode, sampler, batch size, estimator, sub-batches a step (replicas x accumulate). Grids are
+/// resolved in both.
+void check_same_run(const RunConfig& before, const RunConfig& now, const std::filesystem::path& checkpoint);
+
+}  // namespace opx::train

@@ -1,0 +1,202 @@
+// SPDX-FileCopyrightText: 2026 The Orthoplex authors
+// SPDX-License-Identifier: Apache-2.0
+#include "train/trainer_base.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <exception>
+#include <numeric>
+#include <span>
+#include <utility>
+
+#include "base/error.hpp"
+#include "base/timer.hpp"
+#include "train/features.hpp"
+
+namespace opx::train {
+
+using base::Phase;
+using base::PhaseScope;
+using comm::CommPurpose;
+using comm::ReduceOp;
+using graph::Task;
+
+TrainerBase::TrainerBase(device::Context& context, parallel::ProcessGrid& grid, const graph::Store& store,
+                         const RunConfig& config)
+    : context_(context), grid_(grid), store_(store), config_(config) {
+  const graph::StoreInfo& info = store.info();
+  check(info);
+  metric_ = resolve_metric(config.metric, info);
+  const bool learned = config.model.features == "learned";
+  spec_ = make_spec(config, learned ? config.model.feature_dim : info.feature_dim, info.classes);
+}
+
+void TrainerBase::check(const graph::StoreInfo& info) const {
+  OPX_REQUIRE(info.task != Task::kNone, InvalidArgument,
+              "dataset '{}' has no labels: there is nothing to train on", info.name);
+  OPX_REQUIRE(
+      config_.model.features == "learned" || info.feature_dim > 0, InvalidArgument,
+      "dataset '{}' has no features; train with features = learned (--features learned --feature-dim 128)",
+      info.name);
+}
+
+// Within a replica errors are agreed on as they arise; between replicas here.
+tensor::Matrix<float> TrainerBase::load(const parallel::ShardOptions& options, bool for_training) {
+  tensor::Matrix<float> features;
+  if (grid_.grid().gd == 1) {
+    features = read(options);
+  } else {
+    std::exception_ptr error;
+    try {
+      features = read(options);
+    } catch (const base::Error&) {
+      error = std::current_exception();
+    }
+    comm::agree(grid_.world(), [&] {
+      if (error) std::rethrow_exception(error);
+    });
+  }
+  count_terms();
+  OPX_REQUIRE(!for_training || terms_[0] > 0, InvalidArgument,
+              "dataset '{}' has no labelled training vertices; prepare it with --split", store_.info().name);
+  return features;
+}
+
+tensor::Matrix<float> TrainerBase::read(const parallel::ShardOptions& options) {
+  shard_ = parallel::load_shard(context_, grid_, store_, options);
+  data_ = parallel::load_vertices(context_, grid_, store_, shard_);
+  tensor::Matrix<float> features = std::move(data_.features);
+  if (spec_.learned_features) {
+    features = tensor::Matrix<float>(context_, shard_.block_rows, spec_.widths.front());
+    std::vector<Index> ids(static_cast<std::size_t>(shard_.block_rows), -1);
+    comm::agree(grid_.tensor(), [&] {
+      store_.read_original_ids(shard_.own, std::span(ids).first(static_cast<std::size_t>(shard_.own.size())));
+    });
+    model::initialise_learned_features(context_, spec_.seed, ids, features.view());
+  } else {
+    normalise_features(context_, grid_.tensor(), config_.model.feature_norm, data_.split, shard_.own.size(),
+                       features.view());
+  }
+  return features;
+}
+
+void TrainerBase::count_terms() {
+  const auto rows = static_cast<std::size_t>(shard_.block_rows);
+  for (std::size_t s = 0; s < 3; ++s) {
+    use_[s].assign(rows, 0);
+    for (std::size_t i = 0; i < rows; ++i) use_[s][i] = data_.split[i] == kSplits[s] ? 1 : 0;
+    terms_[s] = terms_of(use_[s]);
+  }
+  grid_.tensor().all_reduce(std::span<double>(terms_), ReduceOp::kSum, CommPurpose::kSetup);
+}
+
+double TrainerBase::terms_of(std::span<const std::uint8_t> use) const {
+  double terms = 0;
+  for (std::size_t i = 0; i < use.size(); ++i) {
+    if (use[i] == 0) continue;
+    if (store_.info().task == Task::kMultiClass)
+      terms += data_.labels[i] >= 0 ? 1 : 0;
+    else
+      for (Index c = 0; c < data_.targets.cols(); ++c)
+        terms += std::isfinite(data_.targets(static_cast<Index>(i), c)) ? 1 : 0;
+  }
+  return terms;
+}
+
+void TrainerBase::build_optimizer() {
+  std::vector<ParameterSlot> slots;
+  const OptimizerConfig& config = config_.optimizer;
+  const bool all = config.weight_decay_on != "first";
+  model::Parameters& parameters = network().parameters();
+  for (const auto& entry : parameters.entries()) {
+    if (!entry.spec.trained) continue;
+    const auto value = parameters.value(entry), gradient = parameters.gradient(entry);
+    const auto size = static_cast<std::size_t>(value.size());
+    const bool decays = all || (entry.spec.layer == 0 && entry.spec.is_weight);
+    slots.push_back(
+        {entry.spec.name, {value.data, size}, {gradient.data, size}, decays ? config.weight_decay : 0});
+  }
+  if (const auto table = network().learned_features(); table.data != nullptr) {
+    const auto size = static_cast<std::size_t>(table.size());
+    slots.push_back({"features",
+                     {table.data, size},
+                     {network().learned_gradient().data, size},
+                     all ? config.weight_decay : 0});
+  }
+  optimizer_ = std::make_unique<Optimizer>(context_, config, std::move(slots));
+}
+
+Index TrainerBase::parameter_count() {
+  const Index table = spec_.learned_features ? store_.info().vertices * spec_.widths.front() : 0;
+  return network().parameters().count() + table;
+}
+
+tensor::LossSum TrainerBase::loss(tensor::MatrixView<const float> logits, std::size_t split, double scale,
+                                  tensor::MatrixView<float> gradient) {
+  const PhaseScope scope(context_.clock(), Phase::kLoss, "loss");
+  if (store_.info().task == Task::kMultiClass)
+    return tensor::softmax_cross_entropy(context_, logits, data_.labels, use_[split], scale, gradient);
+  return tensor::sigmoid_bce(context_, logits, std::as_const(data_.targets).view(), use_[split], scale,
+                             gradient);
+}
+
+namespace {
+
+// Ranges by size alone, added in order: the same for any number of threads.
+double sum_of_squares(device::Context& context, std::span<const float> values) {
+  constexpr Index kGrain = Index{1} << 16;
+  const auto n = static_cast<Index>(values.size());
+  const Index parts = std::max<Index>(1, ceil_div(n, kGrain));
+  std::vector<double> sums(static_cast<std::size_t>(parts));
+  context.parallel_for(parts, [&](Index part) {
+    double sum = 0;
+    const Range r = even_range(n, parts, part);
+    for (const float v :
+         values.subspan(static_cast<std::size_t>(r.begin), static_cast<std::size_t>(r.size())))
+      sum += static_cast<double>(v) * static_cast<double>(v);
+    sums[static_cast<std::size_t>(part)] = sum;
+  });
+  return std::accumulate(sums.begin(), sums.end(), 0.0);
+}
+
+}  // namespace
+
+double TrainerBase::gradient_norm(double factor) {
+  const double replicated = sum_of_squares(context_, network().parameters().gradients());
+  double sharded = 0;
+  if (const auto table = network().learned_gradient(); table.data != nullptr) {
+    sharded = sum_of_squares(context_, {table.data, static_cast<std::size_t>(table.size())});
+    grid_.tensor().all_reduce(std::span<double>(&sharded, 1), ReduceOp::kSum, CommPurpose::kGradient);
+  }
+  return factor * std::sqrt(replicated + sharded);
+}
+
+Evaluation TrainerBase::judge(tensor::MatrixView<const float> logits,
+                              const std::array<std::vector<std::uint8_t>, 3>& use,
+                              std::array<double, 3> terms, std::span<const graph::Split> split) {
+  Evaluation out;
+  const tensor::MatrixView<const float> targets = std::as_const(data_.targets).view();
+  const bool multi_class = store_.info().task == Task::kMultiClass;
+  for (std::size_t s = 0; s < 3; ++s) {
+    const PhaseScope scope(context_.clock(), Phase::kLoss, "loss");
+    out.loss[s] = multi_class
+                      ? tensor::softmax_cross_entropy(context_, logits, data_.labels, use[s], 1, {}).sum
+                      : tensor::sigmoid_bce(context_, logits, targets, use[s], 1, {}).sum;
+  }
+  grid_.tensor().all_reduce(std::span<double>(out.loss), ReduceOp::kSum, CommPurpose::kLoss);
+  for (std::size_t s = 0; s < 3; ++s) out.loss[s] = terms[s] > 0 ? out.loss[s] / terms[s] : 0;
+  const Truth truth{.task = store_.info().task,
+                    .classes = store_.info().classes,
+                    .labels = data_.labels,
+                    .targets = targets,
+                    .split = split};
+  out.metrics = compute_metrics(context_, grid_.tensor(), truth, logits, metric_ == "rocauc");
+  return out;
+}
+
+Evaluation TrainerBase::evaluate() {
+  const model::Array logits = network().logits(nullptr);
+  return judge(std::as_const(logits).view(), use_, terms_, data_.split);
+}
+
+}  // namespace opx::train
