@@ -13,6 +13,7 @@ namespace {
 constexpr Index kMostBuckets = 4096;  // a thread writes to all of them at once: their lines must stay cached
 constexpr Index kSmallestBlock = 1 << 10, kLargestBlock = 1 << 14;
 constexpr int kEntryBits = 32;
+constexpr std::ptrdiff_t kAhead = 16;  // entries of a cache line: the next one is fetched while one is filled
 
 bool aligned(const void* p, Index bytes) noexcept {
   return (reinterpret_cast<std::uintptr_t>(p) & (static_cast<std::uintptr_t>(bytes) - 1)) == 0;
@@ -108,6 +109,7 @@ class EdgeBuckets::Filler {
         std::size_t{code_.tile(row)} * static_cast<std::size_t>(shape_.parts) + (col >> shape_.column_bits);
     std::uint32_t*& at = at_[bucket];
     if (aligned(at, shape_.block_bytes)) next_block(bucket);
+    __builtin_prefetch(at + kAhead, 1);
     *at++ = (code_.local(row) << shape_.column_bits) | (col & ((1U << shape_.column_bits) - 1U));
   }
   // `at` is null, or behind a full block.

@@ -98,7 +98,8 @@ std::uint64_t largest(std::span<const Index> ids) {
 }
 
 // Checks a batch's ids and makes room to count the largest of them.
-void check(const EdgeBatch& batch, std::optional<Index> vertices, const std::string& name, ReadEdges& out) {
+void check(const EdgeBatch& batch, std::optional<Index> vertices, const std::string& name, bool in_degrees,
+           ReadEdges& out) {
   OPX_REQUIRE(batch.src.size() == batch.dst.size() &&
                   (batch.weight.empty() || batch.weight.size() == batch.src.size()),
               InternalError, "{}: a batch of {} sources, {} destinations and {} weights", name,
@@ -112,7 +113,10 @@ void check(const EdgeBatch& batch, std::optional<Index> vertices, const std::str
     out.vertices = high + 1;
     const auto room =
         static_cast<std::size_t>(std::min(limit, std::max(out.vertices, out.vertices + out.vertices / 2)));
-    if (out.in.size() < static_cast<std::size_t>(out.vertices)) out.in.resize(room), out.out.resize(room);
+    if (out.ends.size() < static_cast<std::size_t>(out.vertices)) {
+      out.ends.resize(room);
+      if (in_degrees) out.in.resize(room);
+    }
   }
 }
 
@@ -121,14 +125,15 @@ void take(const EdgeBatch& batch, std::size_t begin, std::size_t n, const EdgeLo
           ReadEdges& out) {
   const Index* const src = batch.src.data() + begin;
   const Index* const dst = batch.dst.data() + begin;
-  std::uint32_t* const in_degrees = out.in.data();
-  std::uint32_t* const out_degrees = out.out.data();
+  std::uint32_t* const ends = out.ends.data();
   for (std::size_t i = 0; i < n; ++i) {
     const auto s = static_cast<std::uint32_t>(src[i]), d = static_cast<std::uint32_t>(dst[i]);
     room.edges[i] = pack_edge(d, s);
-    count(in_degrees[d]);
-    count(out_degrees[s]);
+    count(ends[d]);
+    count(ends[s]);
   }
+  if (!out.in.empty())
+    for (std::size_t i = 0; i < n; ++i) count(out.in[static_cast<std::size_t>(dst[i])]);
   if (room.weights == nullptr) return;
   if (batch.weight.empty())
     std::fill_n(room.weights, n, 1.0F);
@@ -144,12 +149,15 @@ ReadEdges read_all_edges(device::Context& context, EdgeSource& source, std::opti
               "{}: {} vertices; at most {} can be served", name, vertices.value_or(0), kMostVertices);
   ReadEdges out;
   out.vertices = vertices.value_or(0);
-  out.in.resize(static_cast<std::size_t>(out.vertices)),
-      out.out.resize(static_cast<std::size_t>(out.vertices));
+  const auto resize = [&] {
+    out.ends.resize(static_cast<std::size_t>(out.vertices));
+    if (options.in_degrees) out.in.resize(static_cast<std::size_t>(out.vertices));
+  };
+  resize();
   EdgeBatch batch;
   ReadAhead ahead(source);
   while (ahead.next(batch)) {
-    check(batch, vertices, name, out);
+    check(batch, vertices, name, options.in_degrees, out);
     const bool weighted = !batch.weight.empty() || options.force_weights;
     if (!out.log)
       out.log = std::make_unique<EdgeLog>(
@@ -169,8 +177,7 @@ ReadEdges read_all_edges(device::Context& context, EdgeSource& source, std::opti
     out.log = std::make_unique<EdgeLog>(
         context, EdgeLogOptions{options.force_weights, options.chunk, options.memory, options.folder});
   out.log->close();
-  out.in.resize(static_cast<std::size_t>(out.vertices)),
-      out.out.resize(static_cast<std::size_t>(out.vertices));
+  resize();
   return out;
 }
 

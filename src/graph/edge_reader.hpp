@@ -20,6 +20,7 @@ namespace opx::graph {
 
 struct ReadOptions {
   bool force_weights = false;  ///< weight 1 where the source has none
+  bool in_degrees = true;      ///< count ReadEdges::in too, not only both ends of edges together
   std::int64_t memory = 0;     ///< bytes of edges kept in memory
   Index chunk = Index{1} << 20;
   std::filesystem::path folder;
@@ -29,8 +30,9 @@ struct ReadOptions {
 struct ReadEdges {
   std::unique_ptr<EdgeLog> log;  ///< original ids
   Index vertices = 0;            ///< as given, or largest id + 1
-  std::vector<std::uint32_t> in,
-      out;  ///< `vertices` long, duplicates and self loops counted; saturate at 2^32 - 1
+  /// `vertices` long, duplicates and self loops counted; saturate at 2^32 - 1. `in` is empty unless asked
+  /// for.
+  std::vector<std::uint32_t> ends, in;
 };
 
 /// Throws what the source throws, and FormatError for an id that is negative or not below `vertices`.

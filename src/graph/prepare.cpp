@@ -99,6 +99,7 @@ void Preparer::read_edges() {
   const std::int64_t vertex_bytes = input_.vertices.value_or(0) * kBytesPerVertex;
   const ReadOptions options{
       .force_weights = options_.duplicates == Duplicates::kSum,
+      .in_degrees = !mirror_,
       .memory = static_cast<std::int64_t>(
           kLogShare * static_cast<double>(std::max<Index>(0, options_.memory - vertex_bytes))),
       .chunk = chunk(),
@@ -115,7 +116,8 @@ void Preparer::settle_vertices(Index seen) {
   Index count = seen;
   if (!input_.vertices) count = std::max(count, described_vertices(input_));
   report_.vertices = count;
-  read_.in.resize(static_cast<std::size_t>(count)), read_.out.resize(static_cast<std::size_t>(count));
+  read_.ends.resize(static_cast<std::size_t>(count));
+  if (!mirror_) read_.in.resize(static_cast<std::size_t>(count));
   const std::int64_t need = count * kBytesPerVertex;
   OPX_REQUIRE(need <= options_.memory || count <= 4096, ResourceError,
               "{} vertices take about {} while they are prepared; the memory budget is {}",
@@ -153,19 +155,19 @@ void Preparer::place() {
   std::vector<std::int32_t> degrees;
   if (options_.deal == layout::Deal::kDegree) {
     degrees.resize(static_cast<std::size_t>(n()));
-    constexpr Index kMost = std::numeric_limits<std::int32_t>::max();
+    constexpr std::uint32_t kMost = std::numeric_limits<std::int32_t>::max();
     for (std::size_t v = 0; v < degrees.size(); ++v)
-      degrees[v] = static_cast<std::int32_t>(std::min(kMost, Index{read_.in[v]} + Index{read_.out[v]}));
+      degrees[v] = static_cast<std::int32_t>(std::min(kMost, read_.ends[v]));
   }
   const std::vector<std::int32_t> block_of =
-      layout::deal_vertices(options_.deal, n(), blocks, options_.seed, degrees);
+      layout::deal_vertices(options_.deal, n(), blocks, options_.seed, degrees, &context_);
   original_ = layout::positions_from_deal(block_of, blocks, rank);
   position_.resize(static_cast<std::size_t>(n()));
   for (std::size_t p = 0; p < original_.size(); ++p)
     position_[static_cast<std::size_t>(original_[p])] = static_cast<std::uint32_t>(p);
   info_.tiles_per_side = choose_tiles(n(), blocks, report_.input_edges * (mirror_ ? 2 : 1));
   bound_row_tiles();
-  read_.in = {}, read_.out = {};
+  read_.ends = {}, read_.in = {};
   report("place vertices", 1);
 }
 
@@ -175,8 +177,7 @@ void Preparer::bound_row_tiles() {
     const Range r = even_range(n(), info_.tiles_per_side, t);
     for (Index p = r.begin; p < r.end; ++p) {
       const auto v = static_cast<std::size_t>(original_[static_cast<std::size_t>(p)]);
-      row_tile_entries_[static_cast<std::size_t>(t)] +=
-          Index{read_.in[v]} + (mirror_ ? Index{read_.out[v]} : 0);
+      row_tile_entries_[static_cast<std::size_t>(t)] += mirror_ ? read_.ends[v] : read_.in[v];
     }
   }
 }

@@ -153,11 +153,38 @@ void TileStats::add(const TileStats& other) noexcept {
   for (int i = 0; i < 2; ++i) asymmetry[i] += other.asymmetry[i];
 }
 
+// Parts the entries of a part by column tile, as (row, col) keys: those of its t-th tile are [start_[t],
+// start_[t + 1]) of what is returned. Drops self loops where asked to.
+template <class Item, class Source>
+Item* RowTileSorter::deal(const Source& source, Index part, Index row_tile, TileStats& stats) {
+  using Key = decltype(key_of(Item{}));
+  const Range tiles = source.col_tiles(part);
+  const auto first = static_cast<std::uint32_t>(tiles.begin);
+  const bool drop = options_.self_loops == SelfLoops::kDrop;
+  const std::uint32_t row_base = static_cast<std::uint32_t>(row_tile) << code_.local_bits;
+  const auto skip = [&](std::uint32_t row, std::uint32_t col) { return drop && (row_base | row) == col; };
+  start_.assign(static_cast<std::size_t>(tiles.size()) + 1, 0);
+  source.each(part, [&](std::uint32_t row, std::uint32_t col, float) {
+    if (skip(row, col))
+      ++stats.dropped_self_loops;
+    else
+      ++start_[code_.tile(col) - first + 1];
+  });
+  std::partial_sum(start_.begin(), start_.end(), start_.begin());
+  next_.assign(start_.begin(), start_.end() - 1);
+  Item* const items = items_.room<Item>(static_cast<std::size_t>(start_.back()));
+  source.each(part, [&](std::uint32_t row, std::uint32_t col, float weight) {
+    if (skip(row, col)) return;
+    const auto key = static_cast<Key>((static_cast<Key>(row) << code_.local_bits) | code_.local(col));
+    items[next_[code_.tile(col) - first]++] = detail::make_item(key, weight, static_cast<Item*>(nullptr));
+  });
+  return items;
+}
+
 template <class Id, class Item, class Source>
 TileStats RowTileSorter::run(const Source& source, Index row_tile, std::vector<Id>& rows,
                              std::vector<Id>& cols, RowTile& out) {
-  using Key = decltype(key_of(Item{}));
-  constexpr bool kWeighted = !std::is_same_v<Key, Item>;
+  constexpr bool kWeighted = !std::is_same_v<decltype(key_of(Item{})), Item>;
   TileStats stats;
   const auto most = static_cast<std::size_t>(source.size());
   rows.resize(most), cols.resize(most), out.values.resize(kWeighted ? most : 0);
@@ -165,37 +192,19 @@ TileStats RowTileSorter::run(const Source& source, Index row_tile, std::vector<I
   out.row_counts.assign(std::size_t{1} << code_.local_bits, 0);
   Emitter<Id, Item> emitter(code_, options_, row_tile, rows.data(), cols.data(),
                             kWeighted ? out.values.data() : nullptr, out.row_counts.data(), stats);
-  const bool drop = options_.self_loops == SelfLoops::kDrop;
-  const std::uint32_t row_base = static_cast<std::uint32_t>(row_tile) << code_.local_bits;
-  const auto skip = [&](std::uint32_t row, std::uint32_t col) { return drop && (row_base | row) == col; };
   for (Index part = 0; part < source.parts(); ++part) {
+    Item* const items = deal<Item>(source, part, row_tile, stats);
     const Range tiles = source.col_tiles(part);
-    const auto first = static_cast<std::uint32_t>(tiles.begin);
-    start_.assign(static_cast<std::size_t>(tiles.size()) + 1, 0);
-    source.each(part, [&](std::uint32_t row, std::uint32_t col, float) {
-      if (skip(row, col))
-        ++stats.dropped_self_loops;
-      else
-        ++start_[code_.tile(col) - first + 1];
-    });
-    const Index longest = *std::max_element(start_.begin(), start_.end());
-    std::partial_sum(start_.begin(), start_.end(), start_.begin());
-    Item* const items = items_.room<Item>(static_cast<std::size_t>(start_.back()));
-    Item* const spare = spare_.room<Item>(static_cast<std::size_t>(longest));
-    next_.assign(start_.begin(), start_.end() - 1);
-    source.each(part, [&](std::uint32_t row, std::uint32_t col, float weight) {
-      if (skip(row, col)) return;
-      const auto key = static_cast<Key>((static_cast<Key>(row) << code_.local_bits) | code_.local(col));
-      items[next_[code_.tile(col) - first]++] = detail::make_item(key, weight, static_cast<Item*>(nullptr));
-    });
     for (std::size_t t = 0; t + 1 < start_.size(); ++t) {
       const auto n = static_cast<std::size_t>(start_[t + 1] - start_[t]);
+      Item* const spare = spare_.room<Item>(n);
       const Item* sorted = detail::sort_items(items + start_[t], spare, n, 2 * code_.local_bits);
       const Index tile = tiles.begin + static_cast<Index>(t);
       out.counts[static_cast<std::size_t>(tile)] = emitter.emit(sorted, n, tile);
     }
   }
-  rows.resize(emitter.size()), cols.resize(emitter.size()), out.values.resize(kWeighted ? emitter.size() : 0);
+  const std::size_t kept = emitter.size();
+  rows.resize(kept), cols.resize(kept), out.values.resize(kWeighted ? kept : 0);
   return stats;
 }
 

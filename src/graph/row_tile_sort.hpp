@@ -64,6 +64,8 @@ class RowTileSorter {
   template <class Id, class Item, class Source>
   TileStats run(const Source& source, Index row_tile, std::vector<Id>& rows, std::vector<Id>& cols,
                 RowTile& out);
+  template <class Item, class Source>
+  Item* deal(const Source& source, Index part, Index row_tile, TileStats& stats);
 
   TileCode code_;
   SortOptions options_;

@@ -71,13 +71,26 @@ std::vector<std::int32_t> blocks_of_lanes(Index blocks, const base::RandomKey& k
   return lane;
 }
 
+// Element i of a permutation for each i.
+std::vector<Index> table(const base::KeyedPermutation& permutation, device::Context* context) {
+  constexpr Index kGrain = 1 << 14;
+  std::vector<Index> out(static_cast<std::size_t>(permutation.size()));
+  const auto fill = [&](Range part) {
+    for (Index i = part.begin; i < part.end; ++i) out[static_cast<std::size_t>(i)] = permutation(i);
+  };
+  if (context != nullptr)
+    context->parallel_ranges(permutation.size(), kGrain, fill);
+  else
+    fill({0, permutation.size()});
+  return out;
+}
+
 // Vertices by falling degree, in keyed random order among equals.
-std::vector<Index> by_falling_degree(std::span<const std::int32_t> degrees, const base::RandomKey& key) {
+std::vector<Index> by_falling_degree(std::span<const std::int32_t> degrees, const base::RandomKey& key,
+                                     device::Context* context) {
   const auto n = static_cast<Index>(degrees.size());
   const std::int32_t most = n == 0 ? 0 : *std::max_element(degrees.begin(), degrees.end());
-  const base::KeyedPermutation shuffle(key, kVertexStream, n);
-  std::vector<Index> order(degrees.size());
-  for (Index i = 0; i < n; ++i) order[static_cast<std::size_t>(i)] = shuffle(i);
+  std::vector<Index> order = table({key, kVertexStream, n}, context);
   if (most >
       4 * n + 1024) {  // multigraphs with few vertices: a table by degree would be larger than the graph
     std::stable_sort(order.begin(), order.end(), [&](Index a, Index b) {
@@ -95,8 +108,8 @@ std::vector<Index> by_falling_degree(std::span<const std::int32_t> degrees, cons
 }
 
 std::vector<std::int32_t> deal_by_degree(Index n, Index blocks, const base::RandomKey& key,
-                                         std::span<const std::int32_t> degrees) {
-  const std::vector<Index> order = by_falling_degree(degrees, key);
+                                         std::span<const std::int32_t> degrees, device::Context* context) {
+  const std::vector<Index> order = by_falling_degree(degrees, key, context);
   const std::vector<std::int32_t> block_of_lane = blocks_of_lanes(blocks, key);
   std::vector<std::int32_t> block_of(static_cast<std::size_t>(n));
   const Index rounds = n / blocks;
@@ -125,21 +138,22 @@ Index default_virtual_blocks(Index vertices) noexcept {
 }
 
 std::vector<std::int32_t> deal_vertices(Deal deal, Index vertices, Index virtual_blocks, std::uint64_t seed,
-                                        std::span<const std::int32_t> degrees) {
+                                        std::span<const std::int32_t> degrees, device::Context* context) {
   OPX_REQUIRE(virtual_blocks >= 1 && virtual_blocks <= (Index{1} << 30), InvalidArgument,
               "{} virtual blocks; at least one is needed", virtual_blocks);
   const base::RandomKey key{.seed = seed, .purpose = base::Purpose::kDeal};
   if (deal == Deal::kDegree) {
     OPX_REQUIRE(static_cast<Index>(degrees.size()) == vertices, DimensionMismatch,
                 "the degree deal got {} degrees for {} vertices", degrees.size(), vertices);
-    return deal_by_degree(vertices, virtual_blocks, key, degrees);
+    return deal_by_degree(vertices, virtual_blocks, key, degrees, context);
   }
   std::vector<std::int32_t> block_of(static_cast<std::size_t>(vertices));
-  const base::KeyedPermutation shuffle(key, kVertexStream, vertices);
+  std::vector<Index> shuffled;
+  if (deal == Deal::kRandom) shuffled = table({key, kVertexStream, vertices}, context);
   for (Index b = 0; b < virtual_blocks; ++b) {
     const Range slots = even_range(vertices, virtual_blocks, b);
     for (Index s = slots.begin; s < slots.end; ++s)
-      block_of[static_cast<std::size_t>(deal == Deal::kRandom ? shuffle(s) : s)] =
+      block_of[static_cast<std::size_t>(shuffled.empty() ? s : shuffled[static_cast<std::size_t>(s)])] =
           static_cast<std::int32_t>(b);
   }
   return block_of;

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/types.hpp"
+#include "device/context.hpp"
 #include "layout/grid.hpp"
 
 namespace opx::layout {
@@ -40,10 +41,11 @@ enum class Order : std::uint8_t { kNatural, kRandom, kMetis, kRcm };
 /// Virtual block of each vertex under a deal; block v holds exactly even_range(N, V, v).size() vertices.
 /// random: keyed permutation, grid-independent. degree: snake deal by falling degree, random within equal
 /// degree and with the lanes of the snake mixed. contiguous: by original id. `degrees` (N) is needed by
-/// degree only.
+/// degree only. Permutations are evaluated on the threads of `context` where there is one.
 [[nodiscard]] std::vector<std::int32_t> deal_vertices(Deal deal, Index vertices, Index virtual_blocks,
                                                       std::uint64_t seed,
-                                                      std::span<const std::int32_t> degrees);
+                                                      std::span<const std::int32_t> degrees,
+                                                      device::Context* context = nullptr);
 
 /// original id at each position: block by block, inside a block in the order of `rank_in_order` (smaller
 /// first; empty: by original id).

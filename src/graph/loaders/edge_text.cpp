@@ -176,9 +176,9 @@ void EdgeText::check_count() const {
 }
 
 bool EdgeText::next(EdgeBatch& batch) {
-  batch.clear();
-  while (batch.src.empty()) {
+  for (Index found = 0; found == 0;) {
     if (!lines_.next(chunks_, kChunksOfBatch)) {
+      batch.clear();
       check_count();
       return false;
     }
@@ -186,7 +186,7 @@ bool EdgeText::next(EdgeBatch& batch) {
     for (const auto& chunk : chunks_) lines += chunk.lines;
     const auto size = static_cast<std::size_t>(lines);
     batch.src.resize(size), batch.dst.resize(size);
-    if (options_.weighted) batch.weight.resize(size);
+    batch.weight.resize(options_.weighted ? size : 0);
     std::vector<Slot> slots;
     Index at = 0;
     for (const auto& chunk : chunks_) {
@@ -201,7 +201,8 @@ bool EdgeText::next(EdgeBatch& batch) {
     const auto count = static_cast<std::size_t>(compact(batch, slots));
     batch.src.resize(count), batch.dst.resize(count);
     if (options_.weighted) batch.weight.resize(count);
-    edges_ += static_cast<Index>(count);
+    found = static_cast<Index>(count);
+    edges_ += found;
   }
   return true;
 }
