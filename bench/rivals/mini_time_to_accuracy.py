@@ -21,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 
-OURS = "--sampler train --estimator self-normalised --batch-ratio 0.1"
+OURS = "--sampler stratified --estimator unbiased --batch-ratio 0.1"
 
 
 def arguments():
@@ -29,7 +29,7 @@ def arguments():
     p.add_argument("--orthoplex", default="build/bin/orthoplex")
     p.add_argument("--envs", default=os.environ.get("OPX_RIVALS", "rivals"), help="folder made by setup_rivals.sh")
     p.add_argument("--folder", required=True, help="holds planted200k.opx and planted200k.npz")
-    p.add_argument("--target", type=float, default=0.88)
+    p.add_argument("--target", type=float, default=0.85)
     p.add_argument("--turns", type=int, default=1)
     p.add_argument("--threads", type=int, default=2)
     p.add_argument("--hidden", type=int, default=64)

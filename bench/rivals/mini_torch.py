@@ -41,8 +41,8 @@ class InducedBatches:
     """The normalised adjacency as CSR, and the rescaled induced subgraph of any set of vertices."""
 
     def __init__(self, adjacency, estimator):
-        index, values = adjacency.indices().numpy(), adjacency.values().numpy()
-        self.full = scipy.sparse.csr_matrix((values, (index[0], index[1])), shape=tuple(adjacency.shape))
+        parts = [part.numpy() for part in (adjacency.values(), adjacency.col_indices(), adjacency.crow_indices())]
+        self.full = scipy.sparse.csr_matrix(tuple(parts), shape=tuple(adjacency.shape))
         self.off_diagonal = np.asarray(self.full.sum(1)).ravel() - self.full.diagonal()
         self.estimator = estimator
 
@@ -61,7 +61,7 @@ class InducedBatches:
         shape = (len(chosen), len(chosen))
         a = torch.sparse_coo_tensor(torch.from_numpy(np.stack([row, col]).astype(np.int64)), torch.from_numpy(value),
                                     shape, check_invariants=False, is_coalesced=True)
-        return a, degree, lonely
+        return (a, a.t().coalesce()), degree, lonely
 
 
 def train_epoch(model, optimizer, batches, x, labels, is_train, ratio, random):
@@ -91,7 +91,7 @@ def run(graph, a, case, options, seed):
     split, labels = graph["split"], graph["labels"].ravel().long()
     is_train = np.zeros(graph["vertices"], bool)
     is_train[split["train"].numpy()] = True
-    batches = InducedBatches(a, options.estimator)
+    batches = InducedBatches(a[0], options.estimator)
     random = np.random.default_rng(1000 + seed)
     best, result = -1.0, {}
     for _ in range(case["epochs"]):
