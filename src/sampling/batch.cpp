@@ -13,6 +13,9 @@ namespace opx::sampling {
 namespace {
 
 constexpr Index kRowGrain = 256;
+// gather_rows: rows are random places, so the lines of one are asked for this many rows early.
+constexpr Index kGatherAhead = 4;
+constexpr std::size_t kLine = 64, kMostAhead = 8 * kLine;
 
 /// One of the three role rotations on this rank.
 struct Rotation {
@@ -196,6 +199,11 @@ void gather_rows(device::Context& context, tensor::MatrixView<const float> from,
   if (bytes == 0) return;
   context.parallel_ranges(to.rows, kRowGrain, [&](Range range) {
     for (Index r = range.begin; r < range.end; ++r) {
+      if (r + kGatherAhead < std::ssize(rows)) {
+        const auto* next =
+            reinterpret_cast<const char*>(from.row(rows[static_cast<std::size_t>(r + kGatherAhead)]));
+        for (std::size_t at = 0; at < std::min(bytes, kMostAhead); at += kLine) __builtin_prefetch(next + at);
+      }
       if (r < std::ssize(rows)) {
         std::memcpy(to.row(r), from.row(rows[static_cast<std::size_t>(r)]), bytes);
       } else {

@@ -246,7 +246,7 @@ void check_grid(comm::Communicator& world, const layout::Grid& shape, const test
   const layout::GraphShard full = load_shard(
       context, grid, store,
       {.normalisation = c.normalisation, .add_self_loops = c.add_self_loops, .need_backward = false});
-  test::FakeSampler sampler(store.info().vertices, shape, test::all_blocks(shape), c.sampler);
+  test::FakeSampler sampler(store.info().vertices, shape, blocks_of_rank(shape, full.coord, 3), c.sampler);
   BatchBuilder builder(context, full, store, sampler, {.estimator = c.estimator});
   Batch batch;
   for (const auto& [epoch, index] : {std::pair<Index, Index>{0, 0}, {0, 3}, {2, 1}}) {
