@@ -14,7 +14,8 @@ namespace {
 
 constexpr Index kEntriesAtOnce = 2048;  // of a row: places found stay in the first-level cache
 // Rows are random places of a large array: their offsets, then their first columns, are asked for early.
-constexpr Index kRowsAhead = 8, kOffsetsAhead = 24, kLinesAhead = 4;
+constexpr Index kRowsAhead = 8, kOffsetsAhead = 24, kLinesAhead = 6;
+constexpr Index kColumnsAhead = 16;  // what is known of a sampled column: 20 bytes each, many times a cache
 
 const float* factors(const device::Buffer<float>& scale) { return scale.empty() ? nullptr : scale.data(); }
 
@@ -25,6 +26,16 @@ void prefetch_columns(const spmm::CsrView& from, std::int32_t row) {
   const std::int32_t* first = from.col_ids.data() + from.row_offsets[r];
   const std::int32_t* last = from.col_ids.data() + from.row_offsets[r + 1];
   for (Index line = 0; line < kLinesAhead && first < last; ++line, first += 16) __builtin_prefetch(first);
+}
+
+/// How many vertices the blocks before `block` give; -1 where it is not among them.
+Index first_number(const Selection& selection, std::span<const int> blocks, int block) {
+  Index number = 0;
+  for (const int b : blocks) {
+    if (b == block) return number;
+    number += std::ssize(selection.block(b));
+  }
+  return -1;
 }
 
 }  // namespace
@@ -91,10 +102,8 @@ void TileCutter::gather_rows(const layout::Tile& tile, std::span<const int> row_
                last = static_cast<std::size_t>(selection.offsets[b + 1]);
     OPX_REQUIRE(static_cast<Index>(last - first) <= selection.block_rows, InternalError,
                 "block {} gives {} vertices of at most {}", b, last - first, selection.block_rows);
-    const auto home = std::find(col_blocks.begin(), col_blocks.end(), row_blocks[k]);
-    const Index begin = block_begin(row_blocks[k]);
-    const Index from = static_cast<Index>(k) * full_.block_rows - begin;
-    const Index diagonal = (home - col_blocks.begin()) * full_.block_rows - begin;
+    const Index from = static_cast<Index>(k) * full_.block_rows - block_begin(row_blocks[k]);
+    const Index home = first_number(selection, col_blocks, row_blocks[k]);
     const Index to = static_cast<Index>(k) * selection.block_rows;
     if (row_blocks[k] == own_block)
       own_rows_ = {std::ssize(rows_), std::ssize(rows_) + static_cast<Index>(last - first)};
@@ -104,7 +113,7 @@ void TileCutter::gather_rows(const layout::Tile& tile, std::span<const int> row_
       rows_.push_back(
           {.from = row,
            .to = static_cast<std::int32_t>(to + static_cast<Index>(i - first)),
-           .diagonal = home == col_blocks.end() ? -1 : static_cast<std::int32_t>(position + diagonal),
+           .diagonal = home < 0 ? -1 : static_cast<std::int32_t>(home + static_cast<Index>(i - first)),
            .stratum = selection.stratum[i],
            .scale = factor(scale, row)});
     }
@@ -120,54 +129,72 @@ void TileCutter::cut_rows(const spmm::CsrView& from, Range rows, const CutOption
   part.counts = {};
   part.col_ids->resize(context_, 0);
   part.values->resize(context_, 0);
-  const auto row_at = [&](Index r) -> const Row& { return rows_[static_cast<std::size_t>(r)]; };
-  for (Index r = rows.begin; r < rows.end; ++r) {
-    if (r + kOffsetsAhead < rows.end)
-      __builtin_prefetch(from.row_offsets.data() + row_at(r + kOffsetsAhead).from);
-    if (r + kRowsAhead < rows.end) prefetch_columns(from, row_at(r + kRowsAhead).from);
-    const Row& row = row_at(r);
-    const RowCounts found =
-        from.values.empty() ? cut_row<false>(from, row, part) : cut_row<true>(from, row, part);
-    counts[row.to] = found.entries;
-    part.counts.nnz += found.entries;
-    const Index off_diagonal = found.entries - (found.has_loop ? 1 : 0);
-    part.counts.off_diagonal += off_diagonal;
-    part.counts.rows_without_neighbours += off_diagonal == 0 ? 1 : 0;
-    if (found.has_loop && own_rows_.contains(r) && !options.diagonal.empty())
-      options.diagonal[static_cast<std::size_t>(r - own_rows_.begin)] = found.loop;
+  if (from.values.empty()) {
+    find_entries<false>(from, rows, part, counts);
+    weigh_entries<false>(rows, options, part, counts);
+  } else {
+    find_entries<true>(from, rows, part, counts);
+    weigh_entries<true>(rows, options, part, counts);
   }
 }
 
 template <bool kWeighted>
-TileCutter::RowCounts TileCutter::cut_row(const spmm::CsrView& from, const Row& row, Part& part) const {
-  const auto r = static_cast<std::size_t>(row.from);
-  RowCounts result;
-  Index used = part.col_ids->size();
-  for (Index e = from.row_offsets[r], end = from.row_offsets[r + 1]; e < end; e += kEntriesAtOnce) {
-    const std::int32_t* columns = from.col_ids.data() + e;
-    const Index found = set_.find(columns, std::min(kEntriesAtOnce, end - e), part.found.data());
-    part.col_ids->resize(context_, used + found);
-    part.values->resize(context_, used + found);
-    std::int32_t* col_ids = part.col_ids->data() + used;
-    float* values = part.values->data() + used;
-    for (Index j = 0; j < found; ++j) {
-      const std::int32_t at = part.found[static_cast<std::size_t>(j)];
-      const Column& column = columns_[static_cast<std::size_t>(set_.number(columns[at]))];
+void TileCutter::find_entries(const spmm::CsrView& from, Range rows, Part& part, Index* counts) const {
+  const auto row_at = [&](Index r) -> const Row& { return rows_[static_cast<std::size_t>(r)]; };
+  Index used = 0;
+  for (Index r = rows.begin; r < rows.end; ++r) {
+    if (r + kOffsetsAhead < rows.end)
+      __builtin_prefetch(from.row_offsets.data() + row_at(r + kOffsetsAhead).from);
+    if (r + kRowsAhead < rows.end) prefetch_columns(from, row_at(r + kRowsAhead).from);
+    const auto row = static_cast<std::size_t>(row_at(r).from);
+    const Index before = used;
+    for (Index e = from.row_offsets[row], end = from.row_offsets[row + 1]; e < end; e += kEntriesAtOnce) {
+      const std::int32_t* columns = from.col_ids.data() + e;
+      const Index found = set_.find(columns, std::min(kEntriesAtOnce, end - e), part.found.data());
+      part.col_ids->resize(context_, used + found);
+      if constexpr (kWeighted) part.values->resize(context_, used + found);
+      for (Index j = 0; j < found; ++j) {
+        const std::int32_t at = part.found[static_cast<std::size_t>(j)];
+        (*part.col_ids)[used + j] = set_.number(columns[at]);
+        if constexpr (kWeighted) (*part.values)[used + j] = from.values[static_cast<std::size_t>(e + at)];
+      }
+      used += found;
+    }
+    counts[row_at(r).to] = used - before;
+  }
+}
+
+template <bool kWeighted>
+void TileCutter::weigh_entries(Range rows, const CutOptions& options, Part& part, const Index* counts) const {
+  const Index nnz = part.col_ids->size();
+  part.values->resize(context_, nnz);
+  std::int32_t* col_ids = part.col_ids->data();
+  float* values = part.values->data();
+  part.counts.nnz = nnz;
+  Index k = 0;
+  for (Index r = rows.begin; r < rows.end; ++r) {
+    const Row& row = rows_[static_cast<std::size_t>(r)];
+    Index neighbours = counts[row.to];
+    for (const Index end = k + neighbours; k < end; ++k) {
+      if (k + kColumnsAhead < nnz)
+        __builtin_prefetch(&columns_[static_cast<std::size_t>(col_ids[k + kColumnsAhead])]);
+      const std::int32_t number = col_ids[k];
+      const Column& column = columns_[static_cast<std::size_t>(number)];
       float value = row.scale * column.scale;
-      if constexpr (kWeighted) value *= from.values[static_cast<std::size_t>(e + at)];
-      if (columns[at] == row.diagonal) {
-        result.has_loop = true;
-        result.loop = value;
+      if constexpr (kWeighted) value *= values[k];
+      if (number == row.diagonal) {
+        --neighbours;
+        if (own_rows_.contains(r) && !options.diagonal.empty())
+          options.diagonal[static_cast<std::size_t>(r - own_rows_.begin)] = value;
       } else {
         value *= column.stratum == row.stratum ? column.same : column.other;
       }
-      col_ids[j] = column.to;
-      values[j] = value;
+      col_ids[k] = column.to;
+      values[k] = value;
     }
-    used += found;
-    result.entries += found;
+    part.counts.off_diagonal += neighbours;
+    part.counts.rows_without_neighbours += neighbours == 0 ? 1 : 0;
   }
-  return result;
 }
 
 CutCounts TileCutter::join(spmm::Csr& to) {

@@ -45,7 +45,8 @@ class TileCutter {
                 const Selection& selection, const CutOptions& options, spmm::Csr& to);
 
  private:
-  /// A sampled row: where it is read, where it goes, the column of its diagonal entry (-1: elsewhere).
+  /// A sampled row: where it is read, where it goes, the number of its diagonal entry's column among the
+  /// sampled ones (-1: on another rank).
   struct Row {
     std::int32_t from, to, diagonal, stratum;
     float scale;
@@ -54,11 +55,6 @@ class TileCutter {
   struct Column {
     std::int32_t to, stratum;
     float scale, same, other;
-  };
-  struct RowCounts {
-    Index entries = 0;
-    bool has_loop = false;
-    float loop = 0;  ///< the diagonal entry
   };
   /// What one thread cuts from consecutive rows; the first one writes where the tile is to be.
   struct Part {
@@ -76,8 +72,12 @@ class TileCutter {
   void gather_rows(const layout::Tile& tile, std::span<const int> row_blocks, std::span<const int> col_blocks,
                    const Selection& selection, int own_block);
   void cut_rows(const spmm::CsrView& from, Range rows, const CutOptions& options, Part& part, Index* counts);
+  /// First the numbers of the columns that are in (and their entries' values), then what becomes of them:
+  /// two passes, so that the second knows early what it will read.
   template <bool kWeighted>
-  RowCounts cut_row(const spmm::CsrView& from, const Row& row, Part& part) const;
+  void find_entries(const spmm::CsrView& from, Range rows, Part& part, Index* counts) const;
+  template <bool kWeighted>
+  void weigh_entries(Range rows, const CutOptions& options, Part& part, const Index* counts) const;
   CutCounts join(spmm::Csr& to);
 
   device::Context& context_;
