@@ -25,8 +25,7 @@ struct Ticket {
 using Fill = std::function<void(int slot, Batch& batch)>;
 
 struct PipelineOptions {
-  int depth = 1;    ///< sub-batches built ahead; 0: built by next() itself, no thread
-  int threads = 1;  ///< of the builder's context
+  int depth = 1;  ///< sub-batches built ahead; 0: built by next() itself, no thread
 };
 
 class BatchPipeline {

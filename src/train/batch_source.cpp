@@ -57,7 +57,6 @@ BatchSource::BatchSource(const SampleData& data, const RunConfig& config,
       context_({.threads = config.mini.sampler_threads}),
       self_normalised_(options.estimator == sampling::Estimator::kSelfNormalised),
       depth_(config.mini.pipeline_depth),
-      threads_(config.mini.sampler_threads),
       turn_(turn) {
   const layout::Grid& grid = data.shard.grid;
   const std::vector<int> blocks = sampling::blocks_of_rank(grid, data.shard.coord, options.layers);
@@ -76,7 +75,7 @@ void BatchSource::start(sampling::Ticket ticket) {
   pipeline_ = std::make_unique<sampling::BatchPipeline>(
       *builder_, ticket, [this, batches](sampling::Ticket t) { return turn_.after(t, batches); },
       [this](int slot, sampling::Batch& batch) { fill(slot, batch); },
-      sampling::PipelineOptions{.depth = depth_, .threads = threads_});
+      sampling::PipelineOptions{.depth = depth_});
   pipeline_->set_trace(trace_);
   expected_ = ticket;
 }

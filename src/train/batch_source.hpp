@@ -76,7 +76,7 @@ class BatchSource {
   SampleData data_;
   device::Context context_;  ///< of the builder's thread
   bool self_normalised_;
-  int depth_, threads_;
+  int depth_;
   Turn turn_;
   std::unique_ptr<sampling::Sampler> sampler_;
   std::unique_ptr<sampling::BatchBuilder> builder_;
