@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <string>
+#include <thread>
 
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -18,13 +19,27 @@ namespace {
 
 std::atomic<bool> stop_requested{false};
 std::atomic<bool> stop_is_asked_for{false};  // somebody is there who would act on it
-static_assert(std::atomic<bool>::is_always_lock_free);
 
 // While training the first signal asks for a checkpoint and an orderly end, the second ends at once.
-extern "C" void handle_signal(int signal) {
-  stop_requested = true;
-  (void)std::signal(signal, SIG_DFL);
-  if (!stop_is_asked_for) (void)std::raise(signal);
+void answer_signals(sigset_t signals) {
+  for (int signal = 0; sigwait(&signals, &signal) == 0;) {
+    if (stop_is_asked_for && !stop_requested.exchange(true)) continue;
+    (void)std::signal(signal, SIG_DFL);
+    (void)pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
+    (void)std::raise(signal);
+  }
+}
+
+// Signals wait for a thread of their own; all others inherit the mask. A handler on a thread that computes is
+// not safe: GEMM kernels of oneDNN let the stack pointer point into the heap, and the signal's frame then
+// lands there.
+void listen_to_signals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  (void)pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  std::thread(answer_signals, signals).detach();
 }
 
 bool poll_stop() {
@@ -45,8 +60,7 @@ int terminal_columns() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  (void)std::signal(SIGINT, handle_signal);
-  (void)std::signal(SIGTERM, handle_signal);
+  listen_to_signals();
   (void)std::signal(SIGPIPE, SIG_IGN);
   opx::cli::Terminal terminal;
   terminal.out = [](std::string_view text) { write_all(stdout, text); };

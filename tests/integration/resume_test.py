@@ -64,6 +64,21 @@ class Resume(support.Case):
         self.check_resumed(whole, "stopped")
 
 
+    def test_signals_leave_the_computation_alone(self):
+        # With this input most signals arrive inside a GEMM, which a handler on the computing thread would damage.
+        self.generate(vertices=3000, feature_dim=1000)
+        for attempt in range(6):
+            process = support.start("-q", "train", "tiny.opx", "--run-dir", f"run{attempt}", "--layers", 2, "--hidden", 16, "--epochs", 100000,
+                                    "--eval-every", 0, "--dropout", 0, "--threads", 1, cwd=self.folder)
+            self.addCleanup(support.end, process)
+            metrics = self.folder / f"run{attempt}" / "metrics.jsonl"
+            deadline = time.monotonic() + 60
+            while time.monotonic() < deadline and process.poll() is None and not (metrics.exists() and metrics.stat().st_size > 0):
+                time.sleep(0.002)
+            time.sleep(0.017 * attempt)
+            process.send_signal(signal.SIGTERM)
+            self.check_failure(support.finish(process), 1, "stopped after epoch.*--resume")
+
     def test_other_ranks(self):
         self.whole_run()
         resumed = self.good("--json", "-q", "train", "--resume", "whole", "--ranks", 1, "--epochs", 62).json()

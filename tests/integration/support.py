@@ -98,9 +98,9 @@ class Case(unittest.TestCase):
         self.assertEqual(len(outcome.errors), 1, f"{arguments}: {outcome}")
         self.assertRegex(outcome.errors[0], pattern, str(outcome))
 
-    def generate(self, name="tiny.opx", vertices=600, **options):
+    def generate(self, name="tiny.opx", vertices=600, feature_dim=8, **options):
         flags = [part for key, value in options.items() for part in ("--" + key.replace("_", "-"), value)]
-        self.good("-q", "generate", "partition", "-o", name, "--vertices", vertices, "--classes", 4, "--feature-dim", 8, *flags)
+        self.good("-q", "generate", "partition", "-o", name, "--vertices", vertices, "--classes", 4, "--feature-dim", feature_dim, *flags)
         return name
 
 
