@@ -59,6 +59,7 @@ void run_ranks(const Environment& environment, const train::RunConfig& config, i
   comm::CommOptions options;
   options.timeout_seconds = config.timeout;
   options.fatal = environment.terminal->fatal;
+  options.check_collectives = from_environment({"OPX_CHECK_COLLECTIVES"}, 0) != 0;
   if (launch_from_environment().launched) {
     comm::mpi::Session().run(options, body);
   } else {

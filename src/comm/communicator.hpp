@@ -243,6 +243,11 @@ struct CommOptions {
   /// MPI: barrier and all_gather of groups up to this size are direct messages, so that the watchdog can name
   /// the ranks that are missing; larger groups use the library's collective.
   int direct_ranks = 64;
+  /// MPI: ranks compare what they call before every collective; where operation, count, type, operator, root
+  /// or purpose differ all throw CommError that names the ranks and both calls. Costs a small exchange a call
+  /// and the overlap of non-blocking ones; always on where the library is built without NDEBUG. Threads always
+  /// compare.
+  bool check_collectives = false;
 };
 
 /// The group of one: collectives copy. The Traffic counts zero bytes.

@@ -209,10 +209,23 @@ TEST(Mismatch, OfCountTypeRootAndPurpose) {
     c.broadcast(std::span(v), 0, c.rank() == 0 ? CommPurpose::kForward : CommPurpose::kLoss);
   });
   mismatch([](Communicator& c) {
-    const std::vector<Index> one(3, 1), two{2, 1, 1};
+    const std::vector<Index> one(3, 1);
+    std::vector<Index> more(3, 1);
+    more[static_cast<std::size_t>((c.rank() + 1) % 3)] = 2;
     std::vector<float> a(3), b(4);
-    c.all_to_all_v(std::span<const float>(a), one, std::span(b), two, CommPurpose::kForward);
+    c.all_to_all_v(std::span<const float>(a), one, std::span(b), more, CommPurpose::kForward);
   });
+}
+
+TEST(Mismatch, OfARankWithItself) {
+  const std::string message = message_of<base::DimensionMismatch>(3, {}, [](Communicator& c) {
+    const std::vector<Index> one(3, 1);
+    std::vector<Index> more(3, 1);
+    more[static_cast<std::size_t>(c.rank())] = 2;
+    std::vector<float> a(3), b(4);
+    c.all_to_all_v(std::span<const float>(a), one, std::span(b), more, CommPurpose::kForward);
+  });
+  EXPECT_THAT(message, HasSubstr("sends itself 4 bytes and expects 8"));
 }
 
 TEST(Watchdog, NamesRankAxisCollectiveAndWhoIsMissing) {

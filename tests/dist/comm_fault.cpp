@@ -23,6 +23,21 @@ void reduce(comm::Communicator& c) {
   c.all_reduce(std::span(v), comm::ReduceOp::kSum, CommPurpose::kGradient);
 }
 
+/// Rank 1 calls something else than the others.
+void differ(std::string_view name, comm::Communicator& c) {
+  const bool bad = c.rank() == 1;
+  std::vector<float> v(bad && name == "differ_count" ? 12 : 10, 1.0F);
+  const auto op = bad && name == "differ_op" ? comm::ReduceOp::kMax : comm::ReduceOp::kSum;
+  if (bad && name == "differ_collective") c.barrier();
+  if (name == "differ_pair") {  // rank 1 expects 3 floats from rank 2, which sends it 2
+    const std::vector<Index> send{2, 2, 2}, receive{2, 2, bad ? 3 : 2};
+    std::vector<float> in(bad ? 7 : 6);
+    c.all_to_all_v(std::span<const float>(v).first(6), std::span(send), std::span(in), std::span(receive),
+                   CommPurpose::kForward);
+  }
+  c.all_reduce(std::span(v), op, CommPurpose::kGradient);
+}
+
 void scenario(std::string_view name, comm::Communicator& world) {
   const auto axis = world.split(0, world.rank(), comm::CommAxis::kZ);
   reduce(*axis);
@@ -42,6 +57,7 @@ void scenario(std::string_view name, comm::Communicator& world) {
   if (name == "abort" && bad) world.abort("the reader stopped");
   if (name == "kill" && bad) std::raise(SIGKILL);
   if (name == "hang" && bad) std::this_thread::sleep_for(std::chrono::seconds(60));
+  if (name.starts_with("differ")) differ(name, *axis);
   for (int i = 0; i < 3; ++i) reduce(*axis);
 }
 
@@ -52,6 +68,7 @@ int main(int argc, char** argv) {
   comm::mpi::Session session;
   comm::CommOptions options;
   options.timeout_seconds = std::string_view(argv[1]) == "hang" ? 0.3 : 30;
+  options.check_collectives = std::string_view(argv[1]).starts_with("differ");
   options.fatal = [](std::string_view message) { fmt::print(stderr, "MESSAGE {}\n", message); };
   try {
     session.run(options, [&](comm::Communicator& world) { scenario(argv[1], world); });

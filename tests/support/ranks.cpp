@@ -41,6 +41,7 @@ void for_each_world(std::initializer_list<int> sizes, base::FunctionRef<void(com
                     const comm::CommOptions& options) {
   if (session) {
     comm::CommOptions loud = options;
+    loud.check_collectives = true;
     if (!loud.fatal) loud.fatal = [](std::string_view message) { ADD_FAILURE() << message; };
     session->run(loud, [&](comm::Communicator& world) {
       body(world);

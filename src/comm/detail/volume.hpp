@@ -30,7 +30,16 @@ enum class Collective : std::uint8_t {
 [[nodiscard]] Index others(std::span<const Index> counts, int rank) noexcept;
 /// Start of each part, and the total at the end: counts.size() + 1 entries.
 [[nodiscard]] std::vector<Index> offsets(std::span<const Index> counts);
-/// Throws DimensionMismatch where the counts do not add up to `total` or one is negative.
+// What one rank's arguments of a collective must fulfil, the same for every backend. All throw
+// InvalidArgument or DimensionMismatch with the values.
+void check_color(int color);
+void check_root(int root, int group);
+/// The counts add up to `total` and none is negative.
 void check_counts(std::span<const Index> counts, std::size_t total, int group, std::string_view what);
+/// counts: bytes of every rank, those of `rank` being the ones it sends.
+void check_all_gather_v(std::span<const Index> counts, std::size_t send, std::size_t receive, int rank,
+                        int group);
+void check_all_to_all_v(std::span<const Index> send_counts, std::size_t send,
+                        std::span<const Index> receive_counts, std::size_t receive, int rank, int group);
 
 }  // namespace opx::comm::detail

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "comm/detail/reduce.hpp"
+#include "comm/mpi/call_check.hpp"
 #include "comm/mpi/link.hpp"
 
 namespace opx::comm::mpi {
@@ -41,9 +42,10 @@ class MpiCommunicator final : public Communicator {
                               CommPurpose p) override;
 
  private:
-  std::unique_ptr<Operation> begin(Collective what, CommPurpose p, Index received) {
-    traffic().add(axis(), p, received);
-    return std::make_unique<Operation>(channel_, what, p);
+  std::unique_ptr<Operation> begin(const Call& call, Index received) {
+    check_same(channel_, call);
+    traffic().add(axis(), call.purpose, received);
+    return std::make_unique<Operation>(channel_, call.what, call.purpose);
   }
   /// Starts what is due at once and hands the operation over.
   static Request under_way(std::unique_ptr<Operation> operation) {
@@ -108,7 +110,7 @@ class StagedSum {
 
 // MPI_Comm_split blocks: the meeting before it has the watchdog.
 std::unique_ptr<Communicator> MpiCommunicator::split(int color, int key, CommAxis axis) {
-  OPX_REQUIRE(color >= 0, InvalidArgument, "split: color is {}; it must not be negative", color);
+  detail::check_color(color);
   meet(Collective::kSplit, CommPurpose::kSetup);
   MPI_Comm made = MPI_COMM_NULL;
   channel_->link->call("MPI_Comm_split", [&] { return MPI_Comm_split(channel_->comm, color, key, &made); });
@@ -118,6 +120,7 @@ std::unique_ptr<Communicator> MpiCommunicator::split(int color, int key, CommAxi
 void MpiCommunicator::barrier() { meet(Collective::kBarrier, CommPurpose::kOther); }
 
 void MpiCommunicator::meet(Collective what, CommPurpose p) {
+  check_same(channel_, {.what = what, .purpose = p});
   Operation operation(channel_, what, p);
   if (direct()) {
     std::byte* all = operation.stage(size());
@@ -144,9 +147,10 @@ void MpiCommunicator::gather(Operation& operation, const std::byte* data, std::b
 }
 
 void MpiCommunicator::broadcast_bytes(std::span<std::byte> data, int root, CommPurpose p) {
-  OPX_REQUIRE(root >= 0 && root < size(), InvalidArgument, "broadcast: root {} of {} ranks", root, size());
+  detail::check_root(root, size());
   const auto bytes = static_cast<Index>(data.size());
-  const auto operation = begin(Collective::kBroadcast, p, root == rank() ? 0 : bytes);
+  const auto operation = begin({.what = Collective::kBroadcast, .purpose = p, .count = bytes, .root = root},
+                               root == rank() ? 0 : bytes);
   const Index limit = channel_->link->options().chunk_bytes;
   for (Index at = 0; at < bytes; at += limit) {
     const int n = static_cast<int>(std::min(limit, bytes - at));
@@ -192,7 +196,9 @@ void MpiCommunicator::reduce_by_scatter(Operation& operation, std::byte* data, I
 }
 
 Request MpiCommunicator::iall_reduce_raw(void* data, Index count, DataType type, ReduceOp op, CommPurpose p) {
-  auto operation = begin(Collective::kAllReduce, p, detail::all_reduce_volume(count, type, size()));
+  auto operation =
+      begin({.what = Collective::kAllReduce, .purpose = p, .count = count, .type = type, .op = op},
+            detail::all_reduce_volume(count, type, size()));
   const Index bytes = count * static_cast<Index>(size_of(type));
   const Index limit = std::min(kGatherReduceBytes, channel_->link->options().chunk_bytes);
   if (size() > 1 && bytes > 0) {
@@ -206,20 +212,20 @@ Request MpiCommunicator::iall_reduce_raw(void* data, Index count, DataType type,
 Request MpiCommunicator::iall_gather_bytes(std::span<const std::byte> send, std::span<std::byte> receive,
                                            CommPurpose p) {
   const auto bytes = static_cast<Index>(send.size());
-  auto operation = begin(Collective::kAllGather, p, bytes * (size() - 1));
+  auto operation =
+      begin({.what = Collective::kAllGather, .purpose = p, .count = bytes}, bytes * (size() - 1));
   gather(*operation, send.data(), receive.data(), bytes);
   return under_way(std::move(operation));
 }
 
 void MpiCommunicator::all_gather_v_bytes(std::span<const std::byte> send, std::span<std::byte> receive,
                                          std::vector<Index> counts, CommPurpose p) {
-  detail::check_counts(counts, receive.size(), size(), "all_gather_v");
+  detail::check_all_gather_v(counts, send.size(), receive.size(), rank(), size());
   const auto bytes = static_cast<Index>(send.size());
   const auto me = static_cast<std::size_t>(rank());
-  OPX_REQUIRE(counts[me] == bytes, DimensionMismatch,
-              "all_gather_v: rank {} sends {} bytes, its count says {}", rank(), bytes, counts[me]);
   const std::vector<Index> at = detail::offsets(counts);
-  const auto operation = begin(Collective::kAllGatherV, p, detail::others(counts, rank()));
+  const auto operation = begin({.what = Collective::kAllGatherV, .purpose = p, .count = at.back()},
+                               detail::others(counts, rank()));
   each_peer(*channel_, [&](int peer) {
     const auto from = static_cast<std::size_t>(peer);
     operation->receive(receive.data() + at[from], counts[from], peer, 0);
@@ -232,7 +238,9 @@ void MpiCommunicator::all_gather_v_bytes(std::span<const std::byte> send, std::s
 Request MpiCommunicator::ireduce_scatter_raw(const void* send, void* receive, Index count, DataType type,
                                              ReduceOp op, CommPurpose p) {
   const Index bytes = count * static_cast<Index>(size_of(type));
-  auto operation = begin(Collective::kReduceScatter, p, bytes * (size() - 1));
+  auto operation =
+      begin({.what = Collective::kReduceScatter, .purpose = p, .count = count, .type = type, .op = op},
+            bytes * (size() - 1));
   const auto* from = static_cast<const std::byte*>(send);
   const StagedSum sum(*operation, from + bytes * rank(), static_cast<std::byte*>(receive), count, type, op);
   each_peer(*channel_, [&](int peer) { operation->send(from + bytes * peer, bytes, peer, 0); });
@@ -243,14 +251,14 @@ Request MpiCommunicator::ireduce_scatter_raw(const void* send, void* receive, In
 Request MpiCommunicator::iall_to_all_v_bytes(std::span<const std::byte> send, std::vector<Index> send_counts,
                                              std::span<std::byte> receive, std::vector<Index> receive_counts,
                                              CommPurpose p) {
-  detail::check_counts(send_counts, send.size(), size(), "all_to_all_v send");
-  detail::check_counts(receive_counts, receive.size(), size(), "all_to_all_v receive");
+  detail::check_all_to_all_v(send_counts, send.size(), receive_counts, receive.size(), rank(), size());
   const auto me = static_cast<std::size_t>(rank());
-  OPX_REQUIRE(send_counts[me] == receive_counts[me], DimensionMismatch,
-              "all_to_all_v: rank {} sends itself {} bytes and expects {}", rank(), send_counts[me],
-              receive_counts[me]);
   const std::vector<Index> from = detail::offsets(send_counts), to = detail::offsets(receive_counts);
-  auto operation = begin(Collective::kAllToAllV, p, detail::others(receive_counts, rank()));
+  auto operation = begin({.what = Collective::kAllToAllV,
+                          .purpose = p,
+                          .send_counts = send_counts,
+                          .receive_counts = receive_counts},
+                         detail::others(receive_counts, rank()));
   each_peer(*channel_, [&](int peer) {
     const int source = (2 * rank() - peer + 2 * size()) % size();
     const auto s = static_cast<std::size_t>(source), d = static_cast<std::size_t>(peer);

@@ -114,7 +114,11 @@ void Session::run(const CommOptions& options, base::FunctionRef<void(Communicato
               options.timeout_seconds);
   OPX_REQUIRE(options.chunk_bytes >= 1 && options.chunk_bytes <= 0x7fffffff, InvalidArgument,
               "chunk_bytes is {}; MPI takes 1 to 2147483647", options.chunk_bytes);
-  const auto link = std::make_shared<Link>(options, rank_);
+  CommOptions chosen = options;
+#ifndef NDEBUG
+  chosen.check_collectives = true;
+#endif
+  const auto link = std::make_shared<Link>(chosen, rank_);
   MPI_Comm end = duplicate(*link);
   const auto world = make_communicator(make_channel(link, duplicate(*link), CommAxis::kWorld));
   const Outcome outcome = run_body(*world, body);

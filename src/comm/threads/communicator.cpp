@@ -51,7 +51,7 @@ class ThreadCommunicator final : public Communicator {
 };
 
 std::unique_ptr<Communicator> ThreadCommunicator::split(int color, int key, CommAxis axis) {
-  OPX_REQUIRE(color >= 0, InvalidArgument, "split: color is {}; it must not be negative", color);
+  detail::check_color(color);
   const std::array<std::int32_t, 2> mine{color, key};
   std::vector<std::array<std::int32_t, 2>> all(static_cast<std::size_t>(size()));
   Ticket ticket(group_, member_,
@@ -73,7 +73,7 @@ std::unique_ptr<Communicator> ThreadCommunicator::split(int color, int key, Comm
 }
 
 void ThreadCommunicator::broadcast_bytes(std::span<std::byte> data, int root, CommPurpose p) {
-  OPX_REQUIRE(root >= 0 && root < size(), InvalidArgument, "broadcast: root {} of {} ranks", root, size());
+  detail::check_root(root, size());
   const auto count = static_cast<Index>(data.size());
   start({.what = Collective::kBroadcast,
          .purpose = p,
@@ -111,11 +111,8 @@ Request ThreadCommunicator::iall_gather_bytes(std::span<const std::byte> send, s
 
 void ThreadCommunicator::all_gather_v_bytes(std::span<const std::byte> send, std::span<std::byte> receive,
                                             std::vector<Index> counts, CommPurpose p) {
-  detail::check_counts(counts, receive.size(), size(), "all_gather_v");
+  detail::check_all_gather_v(counts, send.size(), receive.size(), member_, size());
   const auto count = static_cast<Index>(send.size());
-  OPX_REQUIRE(counts[static_cast<std::size_t>(member_)] == count, DimensionMismatch,
-              "all_gather_v: rank {} sends {} bytes, its count says {}", member_, count,
-              counts[static_cast<std::size_t>(member_)]);
   start({.what = Collective::kAllGatherV,
          .purpose = p,
          .send = send.data(),
@@ -142,8 +139,7 @@ Request ThreadCommunicator::ireduce_scatter_raw(const void* send, void* receive,
 Request ThreadCommunicator::iall_to_all_v_bytes(std::span<const std::byte> send,
                                                 std::vector<Index> send_counts, std::span<std::byte> receive,
                                                 std::vector<Index> receive_counts, CommPurpose p) {
-  detail::check_counts(send_counts, send.size(), size(), "all_to_all_v send");
-  detail::check_counts(receive_counts, receive.size(), size(), "all_to_all_v receive");
+  detail::check_all_to_all_v(send_counts, send.size(), receive_counts, receive.size(), member_, size());
   return Request(start({.what = Collective::kAllToAllV,
                         .purpose = p,
                         .send = send.data(),
