@@ -21,6 +21,7 @@ int exit_code(ErrorKind kind) noexcept {
       return 5;
     case ErrorKind::kInternal:
     case ErrorKind::kInterrupted:
+    case ErrorKind::kDiverged:
       return 1;
   }
   return 1;
@@ -54,6 +55,8 @@ void throw_error(ErrorKind kind, const std::string& message) {
       throw NotCompiled(message);
     case ErrorKind::kInterrupted:
       throw Interrupted(message);
+    case ErrorKind::kDiverged:
+      throw Diverged(message);
     case ErrorKind::kFormat:
       break;  // carries a file and a position: the text has both already
   }

@@ -27,6 +27,7 @@ enum class ErrorKind : std::int32_t {
   kDevice = 9,             // exit 4
   kNotCompiled = 10,       // a backend that this build leaves out; exit 2
   kInterrupted = 11,       // Ctrl-C or SIGTERM, after the checkpoint was written; exit 1
+  kDiverged = 12,          // a loss or gradient that is not a number any more; exit 1
 };
 
 /// Process exit code documented for a kind of error.
@@ -57,6 +58,7 @@ using CommError = ErrorOf<ErrorKind::kComm>;
 using DeviceError = ErrorOf<ErrorKind::kDevice>;
 using NotCompiled = ErrorOf<ErrorKind::kNotCompiled>;
 using Interrupted = ErrorOf<ErrorKind::kInterrupted>;
+using Diverged = ErrorOf<ErrorKind::kDiverged>;
 
 /// A malformed file. `position` says where: "line 12", "offset 4096", "member 'node_feat.npy'", or is empty.
 class FormatError : public Error {

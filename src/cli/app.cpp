@@ -119,7 +119,7 @@ class Application {
       app_.parse(argc, argv);
       return -1;
     } catch (const CLI::CallForHelp&) {
-      terminal_.out(chosen(app_).help());
+      terminal_.out(app_.help());  // of the innermost command that was given
     } catch (const CLI::CallForAllHelp&) {
       terminal_.out(app_.help("", CLI::AppFormatMode::All));
     } catch (const CLI::CallForVersion& version) {

@@ -36,6 +36,8 @@ struct EpochTimes {
 };
 
 bool is_epoch_option(const train::Option& option) {
+  // Both ways of the first aggregation are timed.
+  if (option.key == "model.first_aggregation") return false;
   return is_rank_option(option) || option.key.starts_with("model.") || option.key.starts_with("optimizer.") ||
          option.key == "seed";
 }
@@ -51,13 +53,13 @@ class Epoch : public Command {
 
   void run(const Environment& environment) override {
     OPX_REQUIRE(repeats_ >= 1, InvalidArgument, "--repeats is {}; it takes at least 1", repeats_);
-    train::RunConfig config = flags_.read();
+    RunChoice choice = flags_.read();
+    train::RunConfig& config = choice.config;
     config.epochs = kWarmups + repeats_;
     config.eval_every = 0;
-    train::resolve(config);
-    train::validate(config);
+    choice.finish();
     OPX_REQUIRE(!config.dataset.empty(), InvalidArgument, "no dataset: orthoplex bench epoch DATASET.opx");
-    const int ranks = job_ranks(config, flags_.given("ranks"));
+    const int ranks = job_ranks(config, choice.given.has("ranks"));
     config.ranks = ranks;
     // Both trainings first: what the bounds need would count in the peak of memory.
     constexpr std::array<const char*, 2> kFirst = {"cached", "recomputed"};

@@ -29,21 +29,23 @@ class ForwardCommand : public Command {
   explicit ForwardCommand(CLI::App& sub) : flags_((add_inputs(sub), sub), is_forward_option) {}
 
  protected:
-  [[nodiscard]] train::RunConfig configuration() const {
+  [[nodiscard]] RunChoice configuration() const {
     // A checkpoint knows its configuration: it may have been moved out of its run directory.
-    train::RunConfig config = flags_.read_over(train::read_checkpoint_info(checkpoint_).config);
-    if (!dataset_.empty()) config.dataset = dataset_;
-    if (!flags_.given("ranks")) config.ranks = 1;
-    if (!flags_.given("grid")) config.grid = "auto";
-    if (!flags_.given("threads")) config.threads = 0;
-    train::resolve(config);
-    train::validate(config);
-    return config;
+    train::RunConfig base = train::read_checkpoint_info(checkpoint_).config;
+    base.ranks = 1;
+    base.grid = "auto";
+    base.threads = 0;
+    base.scheme = "scatter";
+    RunChoice choice = flags_.read(std::move(base));
+    if (!dataset_.empty()) choice.config.dataset = dataset_;
+    choice.finish();
+    return choice;
   }
 
   template <class Work>
-  void on_ranks(const Environment& environment, train::RunConfig& config, const Work& work) const {
-    const int ranks = job_ranks(config, flags_.given("ranks"));
+  void on_ranks(const Environment& environment, RunChoice& choice, const Work& work) const {
+    train::RunConfig& config = choice.config;
+    const int ranks = job_ranks(config, choice.given.has("ranks"));
     config.ranks = ranks;
     run_ranks(environment, config, ranks, [&](comm::Communicator& world) {
       device::ContextOptions options;
@@ -74,10 +76,10 @@ class Eval : public ForwardCommand {
                      "Examples:\n  orthoplex eval runs/demo\n  orthoplex eval runs/demo --ranks 4 --json")) {}
 
   void run(const Environment& environment) override {
-    train::RunConfig config = configuration();
+    RunChoice choice = configuration();
     train::EvalResult result;
-    on_ranks(environment, config, [&](device::Context& context, comm::Communicator& world) {
-      train::EvalResult own = train::evaluate(context, world, config, checkpoint_);
+    on_ranks(environment, choice, [&](device::Context& context, comm::Communicator& world) {
+      train::EvalResult own = train::evaluate(context, world, choice.config, checkpoint_);
       if (world.rank() == 0) result = std::move(own);
     });
     environment.out(environment.json ? eval_json(result).dump(2) + '\n' : eval_text(result));
@@ -97,9 +99,9 @@ class Predict : public ForwardCommand {
     const std::string extension = output.extension().string();
     OPX_REQUIRE(extension == ".h5" || extension == ".npy" || extension == ".csv", InvalidArgument,
                 "--output is '{}'; it takes a file that ends in .h5, .npy or .csv", output_);
-    train::RunConfig config = configuration();
-    on_ranks(environment, config, [&](device::Context& context, comm::Communicator& world) {
-      train::predict(context, world, config, checkpoint_, options_);
+    RunChoice choice = configuration();
+    on_ranks(environment, choice, [&](device::Context& context, comm::Communicator& world) {
+      train::predict(context, world, choice.config, checkpoint_, options_);
     });
     environment.out(environment.json ? nlohmann::ordered_json{{"output", output_}}.dump(2) + '\n'
                                      : fmt::format("written to {}\n", output_));

@@ -32,8 +32,9 @@ void number(CLI::App& app, const std::string& flag, T& slot, const std::string& 
 /// One kind of graph: its own flags, then those of preparing it.
 class Kind {
  public:
-  explicit Kind(CLI::App& sub) : sub_(sub), flags_(sub, sub.get_name() + ".opx") {
-    sub.add_option("--format", format_, "A store, or a folder of csv.gz files as OGB publishes them [opx]")
+  Kind(const std::string& name, const std::string& help, CLI::App& app)
+      : sub_(*app.add_subcommand(name, help)), flags_(sub_, name + ".opx") {
+    sub_.add_option("--format", format_, "A store, or a folder of csv.gz files as OGB publishes them [opx]")
         ->type_name("opx|ogbn-csv");
   }
   Kind(const Kind&) = delete;
@@ -48,6 +49,7 @@ class Kind {
     if (format_ == "opx")
       return flags_.run(environment, make(context), flags_.output(sub_.get_name()), started);
     OPX_REQUIRE(format_ == "ogbn-csv", InvalidArgument, "--format is '{}'; it takes opx|ogbn-csv", format_);
+    flags_.refuse_store_flags("it is for a store, and --format is ogbn-csv");
     write_folder(environment, context);
   }
 
@@ -73,81 +75,76 @@ class Kind {
   PrepareFlags flags_;
 };
 
-class Rmat final : public Kind {
+/// A kind by its options and its generator. `declare` adds the flags that other kinds have not.
+template <class Options, graph::RawDataset (*generate)(device::Context&, const Options&)>
+class KindOf final : public Kind {
  public:
-  explicit Rmat(CLI::App& app)
-      : Kind(*app.add_subcommand("rmat", "R-MAT: skewed degrees, no classes to learn (for measurements)")) {
-    number(sub_, "--scale", options_.scale, "2^scale vertices");
-    number(sub_, "--edge-factor", options_.edge_factor, "Undirected edges a vertex, before duplicates merge");
-    number(sub_, "--a", options_.a, "Probability of the first quadrant");
-    number(sub_, "--b", options_.b, "Of the second");
-    number(sub_, "--c", options_.c, "Of the third");
-    number(sub_, "--feature-dim", options_.feature_dim, "Columns of N(0, 1) features; 0: none");
-    number(sub_, "--classes", options_.classes, "Classes drawn uniformly; 0: no labels");
+  KindOf(const std::string& name, const std::string& help, CLI::App& app,
+         void (*declare)(CLI::App&, Options&))
+      : Kind(name, help, app) {
+    declare(sub_, options_);
     number(sub_, "--seed", options_.seed, "Seed of the graph");
   }
 
  private:
   [[nodiscard]] graph::RawDataset make(device::Context& context) const override {
-    return graph::generate_rmat(context, options_);
+    return generate(context, options_);
   }
-  graph::RmatOptions options_;
+  Options options_;
 };
+using Rmat = KindOf<graph::RmatOptions, graph::generate_rmat>;
+using Partition = KindOf<graph::PartitionOptions, graph::generate_partition>;
+using Road = KindOf<graph::RoadOptions, graph::generate_road>;
 
-class Partition final : public Kind {
- public:
-  explicit Partition(CLI::App& app)
-      : Kind(*app.add_subcommand("partition",
-                                 "Degree-corrected planted partition: classes to learn, not trivially")) {
-    number(sub_, "--vertices", options_.vertices, "Vertices");
-    number(sub_, "--classes", options_.classes, "Classes of equal expected size");
-    number(sub_, "--average-degree", options_.average_degree, "Mean degree, before duplicates merge");
-    number(sub_, "--homophily", options_.homophily, "Share of edges within a class");
-    number(sub_, "--exponent", options_.exponent, "Of the power law of degrees, above 2");
-    number(sub_, "--feature-dim", options_.feature_dim, "Feature columns");
-    number(sub_, "--signal", options_.signal,
-           "Length of the class centres; the noise is N(0, 1) in each column");
-    number(sub_, "--label-noise", options_.label_noise, "Share of labels replaced by a random one");
-    number(sub_, "--label-rate", options_.label_rate, "Share of vertices with a label");
-    number(sub_, "--train", options_.train, "Share of the labelled vertices in the training split");
-    number(sub_, "--valid", options_.valid, "Share in the validation split; the rest is test");
-    number(sub_, "--seed", options_.seed, "Seed of the graph");
-  }
+/// Of a graph that has nothing to learn.
+template <class Options>
+void drawn_content(CLI::App& sub, Options& options) {
+  number(sub, "--feature-dim", options.feature_dim, "Columns of N(0, 1) features; 0: none");
+  number(sub, "--classes", options.classes, "Classes drawn uniformly; 0: no labels");
+}
 
- private:
-  [[nodiscard]] graph::RawDataset make(device::Context& context) const override {
-    return graph::generate_partition(context, options_);
-  }
-  graph::PartitionOptions options_;
-};
+void declare_rmat(CLI::App& sub, graph::RmatOptions& options) {
+  number(sub, "--scale", options.scale, "2^scale vertices");
+  number(sub, "--edge-factor", options.edge_factor, "Undirected edges a vertex, before duplicates merge");
+  number(sub, "--a", options.a, "Probability of the first quadrant");
+  number(sub, "--b", options.b, "Of the second");
+  number(sub, "--c", options.c, "Of the third");
+  drawn_content(sub, options);
+}
 
-class Road final : public Kind {
- public:
-  explicit Road(CLI::App& app)
-      : Kind(*app.add_subcommand(
-            "road", "Lattice with edges missing: low degrees and locality, like a road network")) {
-    number(sub_, "--side", options_.side, "side x side vertices");
-    number(sub_, "--keep", options_.keep, "Probability that an edge is there");
-    number(sub_, "--feature-dim", options_.feature_dim, "Columns of N(0, 1) features; 0: none");
-    number(sub_, "--classes", options_.classes, "Classes drawn uniformly; 0: no labels");
-    number(sub_, "--seed", options_.seed, "Seed of the graph");
-  }
+void declare_partition(CLI::App& sub, graph::PartitionOptions& options) {
+  number(sub, "--vertices", options.vertices, "Vertices");
+  number(sub, "--classes", options.classes, "Classes of equal expected size");
+  number(sub, "--average-degree", options.average_degree, "Mean degree, before duplicates merge");
+  number(sub, "--homophily", options.homophily, "Share of edges within a class");
+  number(sub, "--exponent", options.exponent, "Of the power law of degrees, above 2");
+  number(sub, "--feature-dim", options.feature_dim, "Feature columns");
+  number(sub, "--signal", options.signal, "Length of the class centres; the noise is N(0, 1) in each column");
+  number(sub, "--label-noise", options.label_noise, "Share of labels replaced by a random one");
+  number(sub, "--label-rate", options.label_rate, "Share of vertices with a label");
+  number(sub, "--train", options.train, "Share of the labelled vertices in the training split");
+  number(sub, "--valid", options.valid, "Share in the validation split; the rest is test");
+}
 
- private:
-  [[nodiscard]] graph::RawDataset make(device::Context& context) const override {
-    return graph::generate_road(context, options_);
-  }
-  graph::RoadOptions options_;
-};
+void declare_road(CLI::App& sub, graph::RoadOptions& options) {
+  number(sub, "--side", options.side, "side x side vertices");
+  number(sub, "--keep", options.keep, "Probability that an edge is there");
+  drawn_content(sub, options);
+}
 
 class Generate : public Command {
  public:
   explicit Generate(CLI::App& app) {
     CLI::App* sub = app.add_subcommand("generate", "Make a synthetic graph and write it as a *.opx store");
     sub->require_subcommand(1)->footer(std::string(kFooter));
-    kinds_.push_back(std::make_unique<Partition>(*sub));
-    kinds_.push_back(std::make_unique<Rmat>(*sub));
-    kinds_.push_back(std::make_unique<Road>(*sub));
+    kinds_.push_back(std::make_unique<Partition>(
+        "partition", "Degree-corrected planted partition: classes to learn, not trivially", *sub,
+        declare_partition));
+    kinds_.push_back(std::make_unique<Rmat>(
+        "rmat", "R-MAT: skewed degrees, no classes to learn (for measurements)", *sub, declare_rmat));
+    kinds_.push_back(std::make_unique<Road>(
+        "road", "Lattice with edges missing: low degrees and locality, like a road network", *sub,
+        declare_road));
     for (CLI::App* kind : sub->get_subcommands([](const CLI::App*) { return true; })) kind->fallthrough();
   }
   void run(const Environment& environment) override {

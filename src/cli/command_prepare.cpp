@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "base/error.hpp"
 #include "base/text.hpp"
 #include "base/timer.hpp"
 #include "cli/command.hpp"
@@ -37,6 +38,10 @@ class Prepare : public Command {
     std::optional<device::Context> parsing;
     if (threads > kBusyAnyway) open_.context = &parsing.emplace(device::ContextOptions{.threads = threads});
     open_.temporary_folder = flags_.temporary_folder(output);
+    const bool other_split =
+        !open_.train.empty() || !open_.valid.empty() || !open_.test.empty() || !open_.split_name.empty();
+    OPX_REQUIRE(!flags_.splits() || !other_split, InvalidArgument,
+                "--split draws the split, so that --train, --valid, --test and --split-name have no effect");
     graph::RawDataset dataset = graph::open_dataset(input, open_);
     environment.note(fmt::format("{}: layout {}", input_, dataset.layout));
     for (const std::string& warning : dataset.warnings) environment.note("warning: " + warning);
@@ -75,6 +80,10 @@ class Prepare : public Command {
     sub.add_option("--vertices", open_.vertices, "Number of vertices [from the input]")
         ->group(group)
         ->type_name("INT");
+    sub.add_option("--classes", open_.classes, "Number of classes [from the registry or the labels]")
+        ->group(group)
+        ->type_name("INT")
+        ->check(CLI::PositiveNumber);
   }
   std::string input_;
   graph::OpenOptions open_;

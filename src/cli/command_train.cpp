@@ -33,27 +33,28 @@ class Train : public Command {
                     ->footer(std::string(kFooter))) {}
 
   void run(const Environment& environment) override {
-    train::RunConfig config = flags_.read(base_config());
-    resolve_resume(config);
-    train::resolve(config);
-    train::validate(config);
+    RunChoice choice = flags_.read();
+    const bool resumed = !choice.config.resume.empty();
+    if (resumed) choice = take_up(choice.config.resume);
+    choice.finish();
+    train::RunConfig& config = choice.config;
     OPX_REQUIRE(!config.dataset.empty(), InvalidArgument, "no dataset: orthoplex train DATASET.opx");
-    const int ranks = job_ranks(config, flags_.given("ranks"));
+    const int ranks = job_ranks(config, choice.given.has("ranks"));
     config.ranks = ranks;
-    if (flags_.given("resume") && !flags_.given("grid")) fit_grid(config);
+    if (resumed && !choice.given.has("grid")) fit_grid(config);
     const train::TrainResult result = train_all(environment, config, ranks);
     environment.out(environment.json ? train_json(result).dump(2) + '\n' : train_text(result));
   }
 
  private:
-  /// A run that is resumed goes on with its own configuration.
-  [[nodiscard]] std::filesystem::path base_config() const {
-    return flags_.given("resume") ? run_folder_of(flags_.text("resume")) / "config.toml"
-                                  : std::filesystem::path();
-  }
-  void resolve_resume(train::RunConfig& config) const {
-    if (!flags_.given("resume")) return;
-    if (!flags_.given("run_dir")) config.run_dir = run_folder_of(config.resume).string();
+  /// A run that is resumed goes on with its own configuration, in its own folder.
+  [[nodiscard]] RunChoice take_up(const std::filesystem::path& resume) const {
+    train::RunConfig base;
+    const std::filesystem::path folder = run_folder_of(resume);
+    train::read_toml(base, folder / "config.toml");
+    RunChoice choice = flags_.read(std::move(base));
+    if (!choice.given.has("run_dir")) choice.config.run_dir = folder.string();
+    return choice;
   }
 
   /// A run goes on with other ranks than it had: its resolved grid is no longer what was asked for.

@@ -81,7 +81,7 @@ nlohmann::ordered_json report_json(const graph::PrepareReport& r, const std::fil
 
 }  // namespace
 
-PrepareFlags::PrepareFlags(CLI::App& app, const std::string& default_output) {
+PrepareFlags::PrepareFlags(CLI::App& app, const std::string& default_output) : app_(app) {
   app.add_option("-o,--output", output_, fmt::format("Store to write [{}]", default_output))
       ->type_name("FILE");
   const auto text = [&](const std::string& flag, std::string& slot, const std::string& help,
@@ -129,6 +129,25 @@ std::filesystem::path PrepareFlags::temporary_folder(const std::filesystem::path
   return output.has_parent_path() ? output.parent_path() : std::filesystem::path(".");
 }
 
+bool PrepareFlags::given(const std::string& flag) const { return app_.count(flag) > 0; }
+
+void PrepareFlags::refuse_store_flags(const std::string& because) const {
+  for (const char* flag :
+       {"--deal", "--order", "--virtual-blocks", "--placement-seed", "--add-inverse-edge", "--self-loops",
+        "--duplicates", "--parts", "--feature-type", "--split", "--split-seed", "--memory", "--temporary"})
+    OPX_REQUIRE(!given(flag), InvalidArgument, "{} has no effect: {}", flag, because);
+}
+
+void PrepareFlags::check_effects(const graph::RawDataset& dataset) const {
+  OPX_REQUIRE(!given("--split-seed") || splits(), InvalidArgument,
+              "--split-seed has no effect: it is for a split that --split draws");
+  OPX_REQUIRE(!given("--feature-type") || dataset.features != nullptr, InvalidArgument,
+              "--feature-type has no effect: '{}' has no features", dataset.name);
+  const bool drawn = deal_ != "contiguous" || order_ == "random" || order_ == "metis";
+  OPX_REQUIRE(!given("--placement-seed") || drawn, InvalidArgument,
+              "--placement-seed has no effect: deal {} and order {} draw nothing", deal_, order_);
+}
+
 graph::PrepareOptions PrepareFlags::options() const {
   graph::PrepareOptions options;
   options.deal = layout::parse_deal(deal_);
@@ -155,6 +174,7 @@ void PrepareFlags::run(const Environment& environment, graph::RawDataset&& datas
                        const std::filesystem::path& output, double started) const {
   graph::PrepareOptions chosen = options();
   chosen.started = started;
+  check_effects(dataset);
   chosen.command = environment.command_line;
   Progress progress(environment);
   chosen.progress = [&](std::string_view stage, double fraction) { progress.update(fraction, stage); };

@@ -9,6 +9,8 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include "base/error.hpp"
+
 namespace opx::cli {
 
 namespace {
@@ -44,7 +46,13 @@ bool is_rank_option(const train::Option& option) {
   return std::ranges::find(kKeys, option.key) != kKeys.end();
 }
 
-RunFlags::RunFlags(CLI::App& app, bool (*wanted)(const train::Option&)) {
+void RunChoice::finish() {
+  train::resolve(config);
+  train::validate(config, &given);
+  train::drop_without_effect(config);
+}
+
+RunFlags::RunFlags(CLI::App& app, bool (*wanted)(const train::Option&)) : command_(app.get_name()) {
   app.add_option("--config", config_file_, "TOML file of options; flags win over it")->type_name("FILE");
   for (const train::Option& option : train::options()) {
     if (wanted != nullptr && !wanted(option)) continue;
@@ -53,34 +61,23 @@ RunFlags::RunFlags(CLI::App& app, bool (*wanted)(const train::Option&)) {
   }
 }
 
-train::RunConfig RunFlags::read(const std::filesystem::path& base_file) const {
-  train::RunConfig config;
-  if (!base_file.empty()) train::read_toml(config, base_file);
-  return read_over(std::move(config));
-}
-
-train::RunConfig RunFlags::read_over(train::RunConfig config) const {
-  if (!config_file_.empty()) train::read_toml(config, config_file_);
-  for (const Slot& slot : slots_) {
-    if (slot.flag->count() > 0) train::set_from_text(config, *slot.option, slot.text);
+void RunFlags::check_keys(const train::GivenOptions& given) const {
+  for (const auto& [key, place] : given.places()) {
+    const bool known = std::ranges::any_of(slots_, [&](const Slot& s) { return s.option->key == key; });
+    OPX_REQUIRE(known || key == "dataset", InvalidArgument, "{} is no option of '{}'", place, command_);
   }
-  return config;
 }
 
-const RunFlags::Slot* RunFlags::find(std::string_view key) const {
-  const auto found = std::ranges::find_if(slots_, [&](const Slot& s) { return s.option->key == key; });
-  return found == slots_.end() ? nullptr : &*found;
-}
-
-bool RunFlags::given(std::string_view key) const {
-  const Slot* slot = find(key);
-  return slot != nullptr && slot->flag->count() > 0;
-}
-
-const std::string& RunFlags::text(std::string_view key) const {
-  static const std::string kNothing;
-  const Slot* slot = find(key);
-  return slot == nullptr ? kNothing : slot->text;
+RunChoice RunFlags::read(train::RunConfig base) const {
+  RunChoice choice{std::move(base), {}};
+  if (!config_file_.empty()) train::read_toml(choice.config, config_file_, &choice.given);
+  check_keys(choice.given);
+  for (const Slot& slot : slots_) {
+    if (slot.flag->count() == 0) continue;
+    train::set_from_text(choice.config, *slot.option, slot.text);
+    choice.given.add(*slot.option, std::string(slot.option->flag));
+  }
+  return choice;
 }
 
 }  // namespace opx::cli

@@ -5,11 +5,9 @@
 #pragma once
 
 #include <deque>
-#include <filesystem>
 #include <string>
-#include <string_view>
-#include <utility>
 
+#include "train/option_effects.hpp"
 #include "train/options.hpp"
 
 namespace CLI {
@@ -19,18 +17,24 @@ class Option;
 
 namespace opx::cli {
 
+/// A configuration and what of it the user asked for, by flag or in --config.
+struct RunChoice {
+  train::RunConfig config;
+  train::GivenOptions given;
+
+  /// Completes and checks the configuration: what was asked for and has no effect is refused; what has none
+  /// and comes from elsewhere (the run that goes on) goes back to its default.
+  void finish();
+};
+
 class RunFlags {
  public:
   /// Adds --config and the flag of every option for which `wanted` holds (all by default).
   explicit RunFlags(CLI::App& app, bool (*wanted)(const train::Option&) = nullptr);
 
-  /// Defaults, overridden by `base_file` (empty: none), by --config, by flags. Not yet validated.
-  [[nodiscard]] train::RunConfig read(const std::filesystem::path& base_file = {}) const;
-  /// The same over a configuration that is known already.
-  [[nodiscard]] train::RunConfig read_over(train::RunConfig config) const;
-  /// True where the flag was given on the command line.
-  [[nodiscard]] bool given(std::string_view key) const;
-  [[nodiscard]] const std::string& text(std::string_view key) const;
+  /// `base`, overridden by --config and then by flags. A key of --config that is no option of this command is
+  /// refused (InvalidArgument with file and line), but for `dataset`.
+  [[nodiscard]] RunChoice read(train::RunConfig base = {}) const;
 
  private:
   struct Slot {
@@ -38,9 +42,9 @@ class RunFlags {
     std::string text;
     CLI::Option* flag = nullptr;
   };
-  [[nodiscard]] const Slot* find(std::string_view key) const;
+  void check_keys(const train::GivenOptions& given) const;
   std::deque<Slot> slots_;  // addresses stay
-  std::string config_file_;
+  std::string config_file_, command_;
 };
 
 /// The options that say where and with how many ranks something runs (not what is trained).

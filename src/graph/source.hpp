@@ -98,13 +98,15 @@ struct OpenOptions {
   bool keyed = false;
   std::int64_t memory = std::int64_t{2} << 30;
   Index vertices = 0;  ///< 0: from the input
+  Index classes = 0;   ///< of labels with one class each; 0: from the registry, else the largest label + 1
   device::Context* context =
       nullptr;  ///< threads that parse text (must outlive the sources); null: the caller's only
   std::filesystem::path temporary_folder;  ///< for arrays in Fortran order; empty: the system's
 };
 
 /// Detects the layout by what the path is and holds, and opens it. Throws InputError or FormatError; for a
-/// path that is no known layout says what was looked for.
+/// path that is no known layout says what was looked for; InvalidArgument for an option that the layout has
+/// no use for.
 [[nodiscard]] RawDataset open_dataset(const std::filesystem::path& path, const OpenOptions& options);
 [[nodiscard]] std::vector<std::string> layout_names();
 

@@ -21,6 +21,7 @@ sampling::SamplerOptions sampler_options(const RunConfig& config, Index vertices
           .ratio = ratio,
           .seed = config.seed,
           .hub_share = mini.hub_share,
+          .train_share = mini.train_share,
           .walk_length = mini.walk_length,
           .presamples = mini.presamples};
 }

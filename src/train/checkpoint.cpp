@@ -211,7 +211,7 @@ CheckpointInfo read_checkpoint_info(const fs::path& checkpoint) {
   const fs::path folder = find_checkpoint(checkpoint);
   try {
     return read_info(folder);
-  } catch (const base::Error&) {
+  } catch (const std::exception&) {
     verify_checkpoint(folder);  // damage explains it better
     throw;
   }

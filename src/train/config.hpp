@@ -53,6 +53,7 @@ struct MiniConfig {
   int sampler_threads = 1;
   std::string lr_scaling = "none";  ///< none | linear | sqrt, with the sub-batches of a step
   double hub_share = 0.05;          ///< sampler train: share of a batch that are hubs
+  double train_share = 0;           ///< sampler train: most training vertices in a batch; 0: no such bound
   int walk_length = 4;              ///< sampler saint-walk
   int presamples = 50;              ///< sampler saint-walk: epochs of draws behind its normalisers
   bool sampled_eval = false;        ///< evaluate on sub-batches instead of the full graph

@@ -209,22 +209,43 @@ std::vector<ScoredLabel> exchange(comm::Communicator& group, std::span<const Sco
   return out;
 }
 
-/// Task t of a round of `size` tasks meets on rank t, so that the sorting is shared.
-double mean_roc_auc(comm::Communicator& group, const Truth& truth, MatrixView<const float> logits,
-                    Split split) {
+/// Tasks [first, first + size) meet, one on each rank: the scores of the one that is this rank's.
+std::vector<ScoredLabel> meet(comm::Communicator& group, std::span<const std::vector<ScoredLabel>> tasks) {
+  std::vector<ScoredLabel> send;
+  std::vector<Index> counts(static_cast<std::size_t>(group.size()), 0);
+  for (std::size_t t = 0; t < tasks.size(); ++t) {
+    send.insert(send.end(), tasks[t].begin(), tasks[t].end());
+    counts[t] = std::ssize(tasks[t]);
+  }
+  return exchange(group, send, counts);
+}
+
+/// Task t meets on rank t modulo the ranks, so that the sorting is shared; a rank's tasks are sorted on its
+/// threads, as many at once. Sums run in order of tasks, whatever the number of threads.
+double mean_roc_auc(device::Context& context, comm::Communicator& group, const Truth& truth,
+                    MatrixView<const float> logits, Split split) {
   static_assert(sizeof(ScoredLabel) == 2 * sizeof(float));
-  const Index tasks = truth.task == Task::kMultiClass ? 1 : truth.classes;
+  const Index tasks = truth.task == Task::kMultiClass ? 1 : truth.classes, ranks = group.size();
+  const Index batch = ranks * context.threads();
   std::array<double, 2> sum{};
-  for (Index first = 0; first < tasks; first += group.size()) {
-    std::vector<ScoredLabel> send;
-    std::vector<Index> counts(static_cast<std::size_t>(group.size()), 0);
-    for (Index t = first; t < std::min(first + group.size(), tasks); ++t) {
-      const std::size_t before = send.size();
-      append_scores(truth, logits, split, t, send);
-      counts[static_cast<std::size_t>(t - first)] = static_cast<Index>(send.size() - before);
-    }
-    const double auc = roc_auc(exchange(group, send, counts));
-    if (first + group.rank() < tasks && !std::isnan(auc)) sum[0] += auc, sum[1] += 1;
+  for (Index first = 0; first < tasks; first += batch) {
+    const Index here = std::min(batch, tasks - first), rounds = ceil_div(here, ranks);
+    std::vector<std::vector<ScoredLabel>> own(static_cast<std::size_t>(here));
+    context.parallel_for(here, [&](Index t) {
+      append_scores(truth, logits, split, first + t, own[static_cast<std::size_t>(t)]);
+    });
+    std::vector<std::vector<ScoredLabel>> met(static_cast<std::size_t>(rounds));
+    for (Index r = 0; r < rounds; ++r)
+      met[static_cast<std::size_t>(r)] =
+          meet(group, std::span(own).subspan(static_cast<std::size_t>(r * ranks),
+                                             static_cast<std::size_t>(std::min(ranks, here - r * ranks))));
+    std::vector<double> areas(static_cast<std::size_t>(rounds));
+    context.parallel_for(rounds, [&](Index r) {
+      const auto at = static_cast<std::size_t>(r);
+      areas[at] = roc_auc(std::move(met[at]));
+    });
+    for (const double area : areas)  // of a task that is not there, or has one class: NaN
+      if (!std::isnan(area)) sum[0] += area, sum[1] += 1;
   }
   group.all_reduce(std::span<double>(sum), comm::ReduceOp::kSum, comm::CommPurpose::kMetric);
   return sum[1] > 0 ? sum[0] / sum[1] : kUndefined;
@@ -252,7 +273,7 @@ double roc_auc(std::vector<ScoredLabel> pairs) {
 }
 
 std::string resolve_metric(const std::string& configured, const graph::StoreInfo& info) {
-  OPX_REQUIRE(info.task != Task::kNone, InvalidArgument,
+  OPX_REQUIRE(info.task != Task::kNone, InputError,
               "dataset '{}' has no labels: there is nothing to train on", info.name);
   const bool multi = info.task == Task::kMultiLabel;
   std::string metric = configured == "auto" ? info.metric : configured;
@@ -281,7 +302,7 @@ SplitMetrics compute_metrics(device::Context& context, comm::Communicator& group
   SplitMetrics out = truth.task == Task::kMultiClass ? multi_class(context, group, truth, logits)
                                                      : multi_label(context, group, truth, logits);
   for (std::size_t s = 0; rocauc && s < 3; ++s)
-    out[s]["rocauc"] = mean_roc_auc(group, truth, logits, kSplits[s]);
+    out[s]["rocauc"] = mean_roc_auc(context, group, truth, logits, kSplits[s]);
   return out;
 }
 

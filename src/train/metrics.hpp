@@ -35,7 +35,8 @@ inline constexpr std::array<graph::Split, 3> kSplits{graph::Split::kTrain, graph
                                                      graph::Split::kTest};
 
 /// The headline metric of a run: `configured`, or where that is "auto" the dataset's own, or accuracy
-/// (multi-class) or micro_f1 (multi-label). Throws InvalidArgument where the metric does not fit the task.
+/// (multi-class) or micro_f1 (multi-label). Throws InvalidArgument where the metric does not fit the task,
+/// InputError where there are no labels.
 [[nodiscard]] std::string resolve_metric(const std::string& configured, const graph::StoreInfo& info);
 
 /// accuracy, micro_f1, macro_f1 (multi-class); micro_f1 and macro_f1 at probability 0.5, micro_f1_topk and

@@ -85,7 +85,7 @@ void MiniTrainer::make_source() {
 void MiniTrainer::log_start() {
   if (grid_.world().rank() != 0) return;
   const graph::StoreInfo& info = store_.info();
-  const double ratio = 1 / static_cast<double>(batches());
+  const double ratio = sampler_options(config_, info.vertices).ratio;
   const double degree =
       static_cast<double>(info.edges - info.self_loops) / static_cast<double>(info.vertices);
   context_.logger().info("{} sub-batches an epoch, {} a step, {} steps an epoch; sampler {}, estimator {}",

@@ -34,8 +34,13 @@ class ScatterNetwork final : public FullNetwork {
   tensor::MatrixView<float> learned_features() override { return model_.learned_features(); }
   tensor::MatrixView<float> learned_gradient() override { return model_.learned_gradient(); }
   std::string describe() const override {
-    return fmt::format("first aggregation {}, input dropout on: {}",
-                       model_.spec().cached() ? "cached" : "in every step", model_.input_dropout_on());
+    const model::ModelSpec& spec = model_.spec();
+    const bool both = spec.has_residual(0) && spec.input_dropout > 0;
+    return fmt::format("first aggregation {}, input dropout on: {}{}",
+                       spec.cached() ? "cached" : "in every step", model_.input_dropout_on(),
+                       !both           ? ""
+                       : spec.cached() ? "; the first residual adds features without dropout"
+                                       : "; the first residual adds features with dropout");
   }
 
  private:

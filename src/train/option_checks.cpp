@@ -9,6 +9,7 @@
 
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "train/option_effects.hpp"
 
 namespace opx::train {
 
@@ -64,20 +65,6 @@ void validate_model(const ModelConfig& model) {
               "model.input_dropout is {}", model.input_dropout);
 }
 
-/// What would have no effect is refused, where it was asked for.
-void validate_effect(const RunConfig& config) {
-  OPX_REQUIRE(config.patience == 0 || config.eval_every > 0, InvalidArgument,
-              "patience {} counts evaluations, but eval_every 0 evaluates at the end only", config.patience);
-  OPX_REQUIRE(config.optimizer.momentum == 0 || config.optimizer.kind == "sgd", InvalidArgument,
-              "momentum {} is for optimizer sgd; {} has beta1 and beta2", config.optimizer.momentum,
-              config.optimizer.kind);
-  OPX_REQUIRE(config.panels == 0 || config.scheme == "scatter", InvalidArgument,
-              "panels {} are for scheme 'scatter'; scheme '{}' has none", config.panels, config.scheme);
-  OPX_REQUIRE(config.model.features == "given" || config.model.feature_norm == "none", InvalidArgument,
-              "model.feature_norm '{}' is for given features, not for learned ones",
-              config.model.feature_norm);
-}
-
 void validate_mini(const RunConfig& config) {
   if (config.mode != "mini") return;
   const MiniConfig& mini = config.mini;
@@ -104,10 +91,13 @@ void resolve(RunConfig& config) {
   }
 }
 
-void validate(const RunConfig& config) {
+void validate(const RunConfig& config, const GivenOptions* given) {
   for (const Option& option : options()) detail::check_value(option, config, option.key);
   validate_model(config.model);
-  validate_effect(config);
+  if (given != nullptr)
+    check_effects(config, *given);
+  else
+    check_effects(config);
   validate_mini(config);
   validate_backend(config);
 }

@@ -11,6 +11,7 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "train/option_checks.hpp"
+#include "train/option_effects.hpp"
 
 namespace opx::train {
 
@@ -64,6 +65,7 @@ const std::vector<Option>& table() {
       {"mini.pipeline_depth", "--pipeline-depth", kMini, "Sub-batches built ahead, beside the step; 0: none", OPX_FIELD(mini.pipeline_depth), {}, 0, 64},
       {"mini.sampler_threads", "--sampler-threads", kMini, "Threads of each rank that build sub-batches", OPX_FIELD(mini.sampler_threads), {}, 1, 1024},
       {"mini.hub_share", "--hub-share", kMini, "Share of a sub-batch that are hubs (sampler train)", OPX_FIELD(mini.hub_share), {}, 0, 1},
+      {"mini.train_share", "--train-share", kMini, "Share of training vertices in a sub-batch that an epoch is made short for; 0: off (sampler train)", OPX_FIELD(mini.train_share), {}, 0, 1},
       {"mini.walk_length", "--walk-length", kMini, "Edges of a walk (sampler saint-walk)", OPX_FIELD(mini.walk_length), {}, 1, 1000},
       {"mini.presamples", "--presamples", kMini, "Epochs of draws behind the normalisers (sampler saint-walk)", OPX_FIELD(mini.presamples), {}, 1, 1000000},
       {"mini.sampled_eval", "--sampled-eval", kMini, "Evaluate on sub-batches instead of the full graph", OPX_FIELD(mini.sampled_eval)},
@@ -205,6 +207,7 @@ std::string to_toml(const RunConfig& config) {
   std::string out;
   std::string_view section;
   for (const Option& option : options()) {
+    if (!has_effect(option, config)) continue;
     const std::size_t dot = option.key.find('.');
     const std::string_view table_name =
         dot == std::string_view::npos ? std::string_view{} : option.key.substr(0, dot);

@@ -32,6 +32,8 @@ struct Option {
   double least = std::numeric_limits<double>::lowest(), most = std::numeric_limits<double>::max();
 };
 
+class GivenOptions;  // option_effects.hpp
+
 /// All options in the order of --help.
 [[nodiscard]] std::span<const Option> options();
 /// The option with that key, or null.
@@ -47,20 +49,22 @@ struct Option {
 /// takes.
 void set_from_text(RunConfig& config, const Option& option, std::string_view text);
 
-/// Sets what the TOML file names and leaves the rest. Throws InputError where it cannot be read,
-/// InvalidArgument with file and line for a syntax error, an unknown key (with the nearest one), a wrong type
-/// or a value out of range.
-void read_toml(RunConfig& config, const std::filesystem::path& file);
+/// Sets what the TOML file names and leaves the rest; adds to `given` (unless null) what it named and where.
+/// Throws InputError where it cannot be read, InvalidArgument with file and line for a syntax error, an
+/// unknown key (with the nearest one), a wrong type or a value out of range.
+void read_toml(RunConfig& config, const std::filesystem::path& file, GivenOptions* given = nullptr);
 /// The same from text; `file` is for messages.
-void read_toml_text(RunConfig& config, std::string_view text, const std::string& file);
-/// Every option with its value; read_toml_text gives the same configuration back.
+void read_toml_text(RunConfig& config, std::string_view text, const std::string& file,
+                    GivenOptions* given = nullptr);
+/// Every option that has an effect, with its value; read_toml_text gives the same run back.
 [[nodiscard]] std::string to_toml(const RunConfig& config);
 
 /// Fills in what "auto" stands for and does not depend on data or ranks (model.normalisation by the kind of
 /// model).
 void resolve(RunConfig& config);
 /// Checks single values and their combinations. Throws InvalidArgument, or NotCompiled for what this build
-/// leaves out.
-void validate(const RunConfig& config);
+/// leaves out. An option in `given` that has no effect is refused (option_effects.hpp); without `given`, one
+/// that is not at its default.
+void validate(const RunConfig& config, const GivenOptions* given = nullptr);
 
 }  // namespace opx::train

@@ -9,6 +9,7 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "train/option_checks.hpp"
+#include "train/option_effects.hpp"
 #include "train/options.hpp"
 
 namespace opx::train {
@@ -67,7 +68,8 @@ struct Setter {
 
 class Reader {
  public:
-  Reader(RunConfig& config, const std::string& file) : config_(config), file_(file) {}
+  Reader(RunConfig& config, const std::string& file, GivenOptions* given)
+      : config_(config), file_(file), given_(given) {}
 
   void read(const toml::table& table, const std::string& prefix) {
     for (const auto& [name, node] : table) {
@@ -90,6 +92,7 @@ class Reader {
                                 : fmt::format("a {}", type_of(node)),
                 type_name(option));
     detail::check_value(option, config_, what);
+    if (given_ != nullptr) given_->add(option, what);
   }
   static bool is_section(std::string_view prefix) {
     return std::ranges::any_of(options(), [&](const Option& o) { return o.key.starts_with(prefix); });
@@ -110,27 +113,28 @@ class Reader {
 
   RunConfig& config_;
   const std::string& file_;
+  GivenOptions* given_;
 };
 
 }  // namespace
 
-void read_toml_text(RunConfig& config, std::string_view text, const std::string& file) {
+void read_toml_text(RunConfig& config, std::string_view text, const std::string& file, GivenOptions* given) {
   try {
     const toml::table table = toml::parse(text, file);
-    Reader(config, file).read(table, "");
+    Reader(config, file, given).read(table, "");
   } catch (const toml::parse_error& error) {
     throw base::InvalidArgument(
         fmt::format("{}:{}: {}", file, error.source().begin.line, error.description()));
   }
 }
 
-void read_toml(RunConfig& config, const std::filesystem::path& file) {
+void read_toml(RunConfig& config, const std::filesystem::path& file, GivenOptions* given) {
   std::ifstream stream(file, std::ios::binary);
   OPX_REQUIRE(stream.good(), InputError, "{}: cannot be opened", file.string());
   std::ostringstream text;
   text << stream.rdbuf();
   OPX_REQUIRE(!stream.bad(), InputError, "{}: cannot be read", file.string());
-  read_toml_text(config, text.str(), file.string());
+  read_toml_text(config, text.str(), file.string(), given);
 }
 
 }  // namespace opx::train

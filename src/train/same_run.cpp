@@ -21,8 +21,9 @@ std::string step_of(const RunConfig& config) {
   return fmt::format("{} sub-batches", replicas * config.mini.accumulate);
 }
 
-std::string walks_of(const MiniConfig& mini) {
-  if (mini.sampler == "train") return fmt::format("a hub share of {}", mini.hub_share);
+std::string details_of(const MiniConfig& mini) {
+  if (mini.sampler == "train")
+    return fmt::format("a hub share of {} and a train share of {}", mini.hub_share, mini.train_share);
   if (mini.sampler != "saint-walk") return "none";
   return fmt::format("walks of {} with {} presamples", mini.walk_length, mini.presamples);
 }
@@ -40,7 +41,7 @@ void check_same_run(const RunConfig& before, const RunConfig& now, const std::fi
   same("sampler", before.mini.sampler, now.mini.sampler);
   same("batches of", batch_of(before.mini), batch_of(now.mini));
   same("estimator", before.mini.estimator, now.mini.estimator);
-  same("a sampler with", walks_of(before.mini), walks_of(now.mini));
+  same("sampler details:", details_of(before.mini), details_of(now.mini));
   same("steps of", step_of(before), step_of(now));
 }
 

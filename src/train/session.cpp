@@ -216,7 +216,7 @@ class Session {
 
   void require_finite(int epoch, double loss, double norm) const {
     OPX_REQUIRE(
-        std::isfinite(loss) && std::isfinite(norm), InvalidArgument,
+        std::isfinite(loss) && std::isfinite(norm), Diverged,
         "the loss of epoch {} is {}, its gradient's norm {}: the training diverged (learning rate {})", epoch,
         loss, norm, config_.optimizer.learning_rate);
   }

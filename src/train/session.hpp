@@ -71,7 +71,7 @@ struct TrainResult {
 
 /// Collective over `world`. The grid is resolve_grid (train/grid_choice.hpp) of config.grid. Rank 0 writes
 /// the run directory; a fresh run into one that holds checkpoints is refused (InvalidArgument), so that two
-/// runs never mix. A loss that is not finite ends the run (InvalidArgument) with the checkpoints as they
+/// runs never mix. A loss that is not finite ends the run (Diverged) with the checkpoints as they
 /// were. Throws base::Error kinds; after Ctrl-C writes a checkpoint and throws Interrupted.
 TrainResult train(device::Context& context, comm::Communicator& world, const RunConfig& config,
                   const Hooks& hooks = {});

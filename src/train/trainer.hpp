@@ -13,9 +13,9 @@ namespace opx::train {
 class Trainer final : public TrainerBase {
  public:
   /// Loads this rank's part of `store` and builds the network. Collective over the grid; errors are agreed
-  /// on. Throws InvalidArgument for what cannot be trained: no labels, no labelled training vertices, no
-  /// features and none learned, several replicas of the full graph. `for_training` false leaves out the
-  /// transposes and the optimizer.
+  /// on. Throws InputError for a dataset without labels or without labelled training vertices,
+  /// InvalidArgument for what else cannot be trained: no features and none learned, several replicas of the
+  /// full graph. `for_training` false leaves out the transposes and the optimizer.
   Trainer(device::Context& context, parallel::ProcessGrid& grid, const graph::Store& store,
           const RunConfig& config, bool for_training = true);
 

@@ -32,7 +32,7 @@ TrainerBase::TrainerBase(device::Context& context, parallel::ProcessGrid& grid, 
 }
 
 void TrainerBase::check(const graph::StoreInfo& info) const {
-  OPX_REQUIRE(info.task != Task::kNone, InvalidArgument,
+  OPX_REQUIRE(info.task != Task::kNone, InputError,
               "dataset '{}' has no labels: there is nothing to train on", info.name);
   OPX_REQUIRE(
       config_.model.features == "learned" || info.feature_dim > 0, InvalidArgument,
@@ -57,7 +57,7 @@ tensor::Matrix<float> TrainerBase::load(const parallel::ShardOptions& options, b
     });
   }
   count_terms();
-  OPX_REQUIRE(!for_training || terms_[0] > 0, InvalidArgument,
+  OPX_REQUIRE(!for_training || terms_[0] > 0, InputError,
               "dataset '{}' has no labelled training vertices; prepare it with --split", store_.info().name);
   return features;
 }

@@ -486,7 +486,7 @@ TEST(MiniBatch, RefusesWhatCannotBe) {
     refuse(world, {1, 1, 1, world.size() + 1}, mini_config("gcn"));
     test::MemoryStore unlabelled = mini_store(true);
     unlabelled.set_splits(std::vector<graph::Split>(kVertices, graph::Split::kValid));
-    EXPECT_THROW((void)run(world, grid, unlabelled, mini_config("gcn")), base::InvalidArgument);
+    EXPECT_THROW((void)run(world, grid, unlabelled, mini_config("gcn")), base::InputError);
     test::MemoryStore damaged = mini_store(true);
     damaged.fail_with("damaged");
     EXPECT_THROW((void)run(world, {1, 1, 1, world.size()}, damaged, mini_config("gcn")), base::Error);

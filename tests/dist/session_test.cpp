@@ -406,7 +406,7 @@ TEST(Session, RefusesWhatCannotBe) {
     c.optimizer.kind = "sgd";
     c.optimizer.learning_rate = 1e9;
     c.model.norm = "none";
-    expect_error(c, base::ErrorKind::kInvalidArgument, "diverged");
+    expect_error(c, base::ErrorKind::kDiverged, "diverged");
     place.remove(world);
   });
 }

@@ -250,8 +250,7 @@ TEST(Refusals, SayWhy) {
   config.metric = "micro_f1_topk";
   refuse(config);
   test::MemoryStore bare = test::random_store({.vertices = 20, .seed = 1});
-  EXPECT_THROW((void)run(*self, {}, bare, test::training_config("gcn")), base::InvalidArgument)
-      << "no labels";
+  EXPECT_THROW((void)run(*self, {}, bare, test::training_config("gcn")), base::InputError) << "no labels";
 }
 
 TEST(Replicas, AreRefusedForTheFullGraph) {

@@ -54,6 +54,27 @@ class BadInput(support.Case):
         self.ogbn(labels=[0] * 10 + [-3] + [1] * 29)
         self.prepare_fails(3, r"node-label\.csv\.gz.*line 11", "ring")
 
+    def test_label_above_the_number_of_classes(self):
+        self.ogbn(labels=[0] * 10 + [7] + [1] * 29)
+        self.prepare_fails(3, "ring: label of vertex 10: 7 is not below the number of classes, 3", "ring", "--classes", 3)
+        (self.folder / "ring").rename(self.folder / "ogbn-arxiv")
+        labels = [0] * 10 + [40] + [1] * 29
+        support.write_ogbn(self.folder / "ogbn-arxiv", labels=labels)
+        self.prepare_fails(3, r"label of vertex 10: 40 is not below the number of classes, 40 \(registry", "ogbn-arxiv", "--split-name", "random")
+        self.good("-q", "prepare", "ogbn-arxiv", "-o", "known.opx", "--split-name", "random", "--classes", 50)
+        self.assertIn("50 classes", self.good("info", "known.opx").out)
+
+    def test_datasets_that_cannot_be_trained_on(self):
+        self.good("generate", "road", "--side", 20, "-o", "bare.opx")
+        self.fails(3, "no labels", "train", "bare.opx", "--features", "learned")
+        self.ogbn()
+        self.good("prepare", "ring", "-o", "no-train.opx", "--split", "0/0.5/0.5")
+        self.fails(3, "no labelled training vertices", "train", "no-train.opx")
+
+    def test_divergence(self):
+        self.generate()
+        self.fails(1, "diverged", "train", "tiny.opx", "--run-dir", "run", "--optimizer", "sgd", "--lr", 1e9, "--epochs", 50)
+
     def test_zip_with_bad_crc(self):
         self.ogbn()
         archive = self.folder / "ring.zip"

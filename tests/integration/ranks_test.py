@@ -60,7 +60,7 @@ class Mpi(support.Case):
                                 "--threads", 1, "--timeout", 20, cwd=self.folder, mpi=2)
         self.addCleanup(support.end, process)
         deadline = time.monotonic() + 60
-        while time.monotonic() < deadline and len(list((self.folder / "run").rglob("*DONE*"))) == 0:
+        while time.monotonic() < deadline and len(list((self.folder / "run").rglob("DONE"))) == 0:
             time.sleep(0.1)
         ranks = children_of(process.pid)
         self.assertEqual(len(ranks), 2, f"launcher {process.pid}")
@@ -77,7 +77,7 @@ class Threads(support.Case):
                                 "--ranks", 2, "--threads", 1, cwd=self.folder)
         self.addCleanup(support.end, process)
         deadline = time.monotonic() + 60
-        while time.monotonic() < deadline and len(list((self.folder / "run").rglob("*DONE*"))) == 0:
+        while time.monotonic() < deadline and len(list((self.folder / "run").rglob("DONE"))) == 0:
             time.sleep(0.1)
         process.send_signal(signal.SIGKILL)
         self.assertEqual(support.finish(process, 30).code, -signal.SIGKILL)

@@ -39,6 +39,55 @@ class Usage(support.Case):
         self.fails(2, "memory.*'much'", "prepare", ".", "-o", "x.opx", "--memory", "much")
         self.fails(2, "'.*zigzag", "generate", "road", "-o", "x.opx", "--deal", "zigzag")
 
+    def test_options_without_effect_are_refused(self):
+        train = ("train", "x.opx")
+        self.fails(2, "--self-loops true has no effect: only model gcn", *train, "--model", "sage", "--self-loops")
+        self.fails(2, "--self-loops true has no effect", *train, "--model", "gin", "--self-loops")
+        self.fails(2, "--feature-dim 128 has no effect", *train, "--feature-dim", 128)
+        self.fails(2, "--step-every 100 has no effect: it is for schedule step", *train, "--step-every", 100)
+        self.fails(2, "--step-factor 0.5 has no effect", *train, "--schedule", "cosine", "--step-factor", 0.5)
+        self.fails(2, "--beta1 0.8 has no effect", *train, "--optimizer", "sgd", "--beta1", 0.8)
+        self.fails(2, "--hidden 8 has no effect", *train, "--layers", 1, "--hidden", 8)
+        (self.folder / "run.toml").write_text("[optimizer]\nstep_every = 100\n")
+        self.fails(2, r"run\.toml:2: optimizer.step_every 100 has no effect", *train, "--config", "run.toml")
+        self.fails(2, "--feature-dim", "bench", "epoch", "x.opx", "--feature-dim", 16)
+        self.fails(2, "unknown option '--first-aggregation'", "bench", "epoch", "x.opx", "--first-aggregation", "cached")
+        road = ("generate", "road", "--side", 20, "-o", "road")
+        self.fails(2, "--deal has no effect.*ogbn-csv", *road, "--format", "ogbn-csv", "--deal", "random")
+        self.fails(2, "--feature-type has no effect", *road, "--feature-type", "bf16")
+        self.fails(2, "--split-seed has no effect", *road, "--split-seed", 3)
+        self.fails(2, "--placement-seed has no effect", *road, "--deal", "contiguous", "--placement-seed", 3)
+        self.good(*road, "--deal", "contiguous", "--order", "random", "--placement-seed", 3)
+
+    def test_options_of_prepare_without_effect_are_refused(self):
+        support.write_ogbn(self.folder / "ring")
+        prepare = ("prepare", "ring", "-o", "ring.opx")
+        self.fails(2, "directed has no effect.*ogbn-csv", *prepare, "--directed")
+        self.fails(2, r"number of vertices \(40\) has no effect", *prepare, "--vertices", 40)
+        self.fails(2, "--split draws the split", *prepare, "--split", "0.6/0.2/0.2", "--split-name", "random")
+        (self.folder / "edges.txt").write_text("0 1\n1 2\n")
+        self.fails(2, "keyed has no effect", "prepare", "edges.txt", "--keyed")
+        self.fails(2, "split name 'a' has no effect", "prepare", "edges.txt", "--split-name", "a")
+        self.fails(2, r"number of classes \(3\) has no effect", "prepare", "edges.txt", "--classes", 3)
+        self.good(*prepare, "--split-name", "random")
+
+    def test_configuration_of_a_checkpoint_is_not_changed(self):
+        self.generate()
+        self.good("-q", "train", "tiny.opx", "--run-dir", "run", "--layers", 2, "--hidden", 4, "--epochs", 2, "--model", "sage")
+        (self.folder / "run.toml").write_text("ranks = 2\n[model]\nhidden = 6\n")
+        for command in (("eval", "run"), ("predict", "run", "-o", "p.csv")):
+            self.fails(2, rf"run\.toml:3: model.hidden is no option of '{command[0]}'", *command, "--config", "run.toml")
+        (self.folder / "run.toml").write_text("ranks = 2\ngrid = '1x2x1'\ndataset = 'missing.opx'\n")
+        self.fails(3, "missing.opx", "eval", "run", "--config", "run.toml")
+        self.good("eval", "run", "--config", "run.toml", "--dataset", "tiny.opx")
+        # what a run resolved may be given again, also where it resumes with another schedule
+        self.good("-q", "train", "--config", "run/config.toml", "--run-dir", "again", "--schedule", "step", "--step-every", 5)
+        self.good("-q", "train", "--resume", "again", "--schedule", "constant", "--epochs", 3)
+        self.assertNotIn("step_every", (self.folder / "again/config.toml").read_text())
+        (self.folder / "more.toml").write_text("resume = 'again'\nepochs = 4\n")
+        self.good("-q", "train", "--config", "more.toml")
+        self.assertEqual(len((self.folder / "again/metrics.jsonl").read_text().splitlines()), 4)
+
     def test_configuration_file(self):
         file = self.folder / "run.toml"
         file.write_text("epochs = 3\n[model]\nhiden = 4\n")

@@ -219,6 +219,45 @@ void check_kind(const Input& input, const Layout& layout) {
               layout.looks_like);
 }
 
+// A label at or above the number of classes that is given, or known, is an error; with neither, the labels
+// say how many classes there are.
+void apply_class_count(const Input& input, RawDataset& data) {
+  const Index given = input.options.classes;
+  OPX_REQUIRE(given == 0 || data.labels.task == Task::kMultiClass, InvalidArgument,
+              "a number of classes ({}) has no effect: '{}' has no labels of one class each", given,
+              data.name);
+  if (data.labels.task != Task::kMultiClass) return;
+  const bool own_labels = input.options.labels.empty();
+  const Index classes = given > 0 ? given : input.known != nullptr && own_labels ? input.known->classes : 0;
+  if (classes <= 0) return;
+  const auto& labels = data.labels.labels;
+  const auto high = std::ranges::find_if(labels, [&](std::int32_t label) { return label >= classes; });
+  if (high != labels.end())
+    throw base::FormatError(input.path.string(), fmt::format("label of vertex {}", high - labels.begin()),
+                            fmt::format("{} is not below the number of classes, {}{}", *high, classes,
+                                        given > 0 ? "" : fmt::format(" (registry: {})", input.known->name)));
+  if (given > 0) data.labels.classes = given;
+}
+
+// Options that the layout does not know are refused, not passed over.
+void check_options(const OpenOptions& options, const Layout& layout) {
+  const std::string_view name = layout.name;
+  const bool list = name == "csv" || name == "snap";
+  const bool named_splits = name.starts_with("ogbn") || name == "heterophilous";
+  OPX_REQUIRE(!options.directed || list, InvalidArgument,
+              "directed has no effect: it is for edge lists, this is layout {}", name);
+  OPX_REQUIRE(options.vertices == 0 || list, InvalidArgument,
+              "a number of vertices ({}) has no effect: it is for edge lists, layout {} has its own",
+              options.vertices, name);
+  OPX_REQUIRE(options.split_name.empty() || named_splits, InvalidArgument,
+              "split name '{}' has no effect: layout {} has no splits to choose from", options.split_name,
+              name);
+  const bool keyed_files =
+      !options.labels.empty() || !options.train.empty() || !options.valid.empty() || !options.test.empty();
+  OPX_REQUIRE(!options.keyed || keyed_files, InvalidArgument,
+              "keyed has no effect without a file of labels or splits");
+}
+
 }  // namespace
 }  // namespace loaders
 
@@ -226,8 +265,10 @@ RawDataset open_dataset(const std::filesystem::path& path, const OpenOptions& op
   const loaders::Input input = loaders::look(path, options);
   const loaders::Layout& layout = loaders::choose(input);
   loaders::check_kind(input, layout);
+  loaders::check_options(options, layout);
   RawDataset data = layout.open(input);
   loaders::read_extra_files(input, data);
+  loaders::apply_class_count(input, data);
   return data;
 }
 

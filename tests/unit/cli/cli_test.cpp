@@ -37,6 +37,9 @@ TEST(CommandLine, VersionAndHelpGoToStandardOutput) {
   EXPECT_EQ(help.code, 0);
   EXPECT_EQ(help.err, "");
   EXPECT_THAT(help.out, HasSubstr("--weight-decay"));
+  EXPECT_THAT(help.out, HasSubstr("Usage: orthoplex train "));
+  EXPECT_THAT(run({"orthoplex", "generate", "rmat", "--help"}).out,
+              HasSubstr("Usage: orthoplex generate rmat "));
 }
 
 TEST(CommandLine, ErrorsAreOneLineWithTheExitCodeOfTheirKind) {

@@ -86,6 +86,36 @@ TEST_F(Metrics4, MultiLabel) {
   EXPECT_DOUBLE_EQ(m[2].at("rocauc"), 0.5);
 }
 
+TEST_F(Metrics4, RocAucIsTheMeanOverTasksForAnyNumberOfThreads) {
+  constexpr Index kRows = 101, kTasks = 7;
+  std::vector<float> logits, targets;
+  for (Index i = 0; i < kRows * kTasks; ++i) {
+    logits.push_back(static_cast<float>((i * 7919) % 311));
+    targets.push_back(i % kTasks == 3 ? 1.0F
+                                      : static_cast<float>((i * 104729) % 13 < 5));  // task 3: one class
+  }
+  const std::vector<Split> split(kRows, Split::kTest);
+  const Truth truth{.task = graph::Task::kMultiLabel,
+                    .classes = kTasks,
+                    .targets = {targets.data(), kRows, kTasks},
+                    .split = split};
+  double sum = 0;
+  for (Index t = 0; t < kTasks; ++t) {
+    if (t == 3) continue;
+    std::vector<ScoredLabel> pairs;
+    for (Index i = 0; i < kRows; ++i) {
+      const auto at = static_cast<std::size_t>(i * kTasks + t);
+      pairs.push_back({logits[at], targets[at]});
+    }
+    sum += roc_auc(pairs);
+  }
+  for (const int threads : {1, 2, 3, 16}) {
+    device::Context context({.threads = threads});
+    const SplitMetrics m = compute_metrics(context, *self_, truth, {logits.data(), kRows, kTasks}, true);
+    EXPECT_EQ(m[2].at("rocauc"), sum / 6) << threads << " threads";
+  }
+}
+
 TEST_F(Metrics4, BinaryRocAucOfTwoClasses) {
   const std::vector<float> logits{0, 1, 0, -1, 0, 2};
   const std::vector<std::int32_t> labels{1, 0, 0};
@@ -98,7 +128,7 @@ TEST_F(Metrics4, BinaryRocAucOfTwoClasses) {
 TEST(ResolveMetric, FitsTheTask) {
   graph::StoreInfo info;
   info.name = "x";
-  EXPECT_THROW((void)resolve_metric("auto", info), base::InvalidArgument);
+  EXPECT_THROW((void)resolve_metric("auto", info), base::InputError);
   info.task = graph::Task::kMultiClass;
   info.classes = 5;
   EXPECT_EQ(resolve_metric("auto", info), "accuracy");

@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "base/error.hpp"
+#include "train/option_effects.hpp"
 
 namespace opx::train {
 namespace {
@@ -120,7 +121,7 @@ TEST(Options, CombinationsAreChecked) {
     config.mini.batch_ratio = ratio;
     EXPECT_THAT([&] { validate(config); }, ThrowsMessage<base::InvalidArgument>(HasSubstr("batch_ratio is")));
   }
-  config.mini.batch_ratio = 1;
+  config.mini.batch_ratio = RunConfig{}.mini.batch_ratio;
   config.scheme = "allreduce";
   EXPECT_THAT([&] { validate(config); }, ThrowsMessage<base::InvalidArgument>(HasSubstr("mode mini")));
   config.scheme = "scatter";
@@ -138,10 +139,13 @@ TEST(Options, WhatWouldHaveNoEffectIsRefused) {
     change(config);
     EXPECT_THAT([&] { validate(config); }, ThrowsMessage<base::InvalidArgument>(HasSubstr(text)));
   };
-  refused([](RunConfig& c) { c.patience = 3, c.eval_every = 0; }, "patience 3");
-  refused([](RunConfig& c) { c.optimizer.momentum = 0.9; }, "momentum 0.9 is for optimizer sgd");
-  refused([](RunConfig& c) { c.scheme = "allreduce", c.panels = 2; }, "panels 2");
+  refused([](RunConfig& c) { c.patience = 3, c.eval_every = 0; }, "patience 3 has no effect");
+  refused([](RunConfig& c) { c.optimizer.momentum = 0.9; },
+          "optimizer.momentum 0.9 has no effect: it is for optimizer sgd");
+  refused([](RunConfig& c) { c.scheme = "allreduce", c.panels = 2; }, "panels 2 has no effect");
   refused([](RunConfig& c) { c.model.features = "learned", c.model.feature_norm = "row"; }, "feature_norm");
+  refused([](RunConfig& c) { c.optimizer.step_every = 7; }, "it is for schedule step");
+  refused([](RunConfig& c) { c.model.layers = 1, c.model.norm = "layer"; }, "no hidden layer");
   refused([](RunConfig& c) { c.seed = std::uint64_t{1} << 63; }, "seed is 9223372036854775808");
   RunConfig config;
   config.seed = (std::uint64_t{1} << 63) - 1;
@@ -150,6 +154,82 @@ TEST(Options, WhatWouldHaveNoEffectIsRefused) {
   RunConfig back;
   read_toml_text(back, to_toml(config), "run.toml");
   EXPECT_EQ(back.seed, config.seed);
+}
+
+/// The options of the text, all of them given; the exception's text, or "" where they are taken.
+std::string verdict(std::string_view text) {
+  RunConfig config;
+  GivenOptions given;
+  read_toml_text(config, text, "run.toml", &given);
+  resolve(config);
+  try {
+    validate(config, &given);
+  } catch (const base::InvalidArgument& e) {
+    return e.what();
+  }
+  return "";
+}
+
+// Every rule: the option given with its default or another value where it has no effect, then where it has.
+TEST(Options, EveryRuleOfEffect) {
+  struct Case {
+    const char *option, *without, *with;
+  };
+  const std::vector<Case> cases = {
+      {"patience = 3", "eval_every = 0", "eval_every = 2"},
+      {"panels = 2", "scheme = \"allreduce\"", "scheme = \"scatter\""},
+      {"model.hidden = 128", "model.layers = 1", "model.layers = 2"},
+      {"model.norm = \"rms\"", "model.layers = 1", "model.layers = 2"},
+      {"model.residual = true", "model.layers = 1", "model.layers = 2"},
+      {"model.dropout = 0.5", "model.layers = 1\nmodel.input_dropout = 0.1", "model.layers = 1"},
+      {"model.self_loops = true", "model.kind = \"sage\"", "model.kind = \"gcn\""},
+      {"model.self_loops = true", "model.kind = \"gin\"", ""},
+      {"model.feature_dim = 128", "model.features = \"given\"", "model.features = \"learned\""},
+      {"model.feature_norm = \"row\"", "model.features = \"learned\"", "model.features = \"given\""},
+      {"model.first_aggregation = \"cached\"", "model.features = \"learned\"", "model.features = \"given\""},
+      {"model.first_aggregation = \"cached\"", "scheme = \"allreduce\"",
+       "scheme = \"allreduce\"\nmodel.input_dropout = 0"},
+      {"model.order = \"transform-first\"", "model.layers = 1",
+       "model.layers = 1\nmodel.first_aggregation = \"recomputed\""},
+      {"optimizer.weight_decay_on = \"first\"", "", "optimizer.weight_decay = 5e-4"},
+      {"optimizer.momentum = 0.9", "", "optimizer.kind = \"sgd\""},
+      {"optimizer.beta1 = 0.9", "optimizer.kind = \"sgd\"", "optimizer.kind = \"adamw\""},
+      {"optimizer.beta2 = 0.999", "optimizer.kind = \"sgd\"", ""},
+      {"optimizer.epsilon = 1e-8", "optimizer.kind = \"sgd\"", ""},
+      {"optimizer.step_every = 100", "optimizer.schedule = \"cosine\"", "optimizer.schedule = \"step\""},
+      {"optimizer.step_factor = 0.1", "", "optimizer.schedule = \"step\""},
+  };
+  for (const Case& c : cases) {
+    const std::string option = c.option, key = option.substr(0, option.find(' '));
+    EXPECT_THAT(verdict(option + "\n" + c.without),
+                AllOf(HasSubstr("run.toml:1: " + key), HasSubstr(" has no effect: ")));
+    EXPECT_EQ(verdict(option + "\n" + c.with), "");
+    EXPECT_EQ(verdict(c.without), "") << "not given";
+  }
+  for (const char* nothing : {"patience = 0\neval_every = 0", "panels = 0\nscheme = \"allreduce\"",
+                              "optimizer.momentum = 0", "model.self_loops = false\nmodel.kind = \"gin\""})
+    EXPECT_EQ(verdict(nothing), "") << nothing;
+}
+
+TEST(Options, AResolvedConfigurationMayBeGivenAgain) {
+  for (const char* text : {"", "model.kind = \"sage\"", "model.features = \"learned\"", "model.layers = 1",
+                           "optimizer.kind = \"sgd\"", "scheme = \"allreduce\""}) {
+    RunConfig config = parsed(text);
+    resolve(config);
+    EXPECT_EQ(verdict(to_toml(config)), "") << text;
+  }
+  EXPECT_THAT(to_toml(parsed("")), testing::Not(HasSubstr("step_every")));
+}
+
+TEST(Options, WhatARunThatGoesOnLeavesBehindIsDropped) {
+  RunConfig config = parsed("[optimizer]\nschedule = \"step\"\nstep_every = 7\n");
+  drop_without_effect(config);
+  EXPECT_EQ(config.optimizer.step_every, 7);
+  config.optimizer.schedule = "constant";
+  EXPECT_THROW(validate(config), base::InvalidArgument);
+  drop_without_effect(config);
+  EXPECT_EQ(config.optimizer.step_every, RunConfig{}.optimizer.step_every);
+  EXPECT_NO_THROW(validate(config));
 }
 
 TEST(Options, NormalisationFollowsTheModel) {
