@@ -172,7 +172,7 @@ void StoreFile::read_info() {
   info_.order = layout::parse_order(file_.string_attribute("order"));
   info_.seed = static_cast<std::uint64_t>(file_.int_attribute("seed"));
   if (file_.has_attribute("parts"))  // stores made before there were any have none
-    info_.parts = number("parts", 0, std::numeric_limits<std::int32_t>::max());
+    info_.parts = number("parts", 0, std::max<Index>(info_.vertices, 1));
   info_.checksum = file_.string_attribute("checksum");
   info_.provenance = file_.string_attribute("provenance");
 }

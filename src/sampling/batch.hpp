@@ -56,7 +56,8 @@ struct BatchOptions {
 class BatchBuilder {
  public:
   /// `full` (this rank's shard of the whole graph: forward tiles only are needed) and `sampler` must outlive
-  /// it. Reads the diagonal of the own rows from the resident tiles' owners' formula, not from other ranks.
+  /// it. `store` is compared with `full` only. The diagonal of the own rows comes out of the layer-0 tile,
+  /// which has the own block in both slabs: nothing is asked of other ranks.
   BatchBuilder(device::Context& context, const layout::GraphShard& full, const graph::Store& store,
                Sampler& sampler, const BatchOptions& options);
   ~BatchBuilder();

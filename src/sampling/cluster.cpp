@@ -39,7 +39,6 @@ class ClusterSampler final : public Sampler {
   [[nodiscard]] Index batches() const noexcept override { return batches_; }
   [[nodiscard]] Index most_block_rows() const noexcept override { return most_rows_; }
   [[nodiscard]] bool unbiased() const noexcept override { return batches_ == 1 || parts_ / batches_ >= 2; }
-  [[nodiscard]] bool needs_whole_virtual_blocks() const noexcept override { return false; }
   void draw(Index epoch, Index index, Selection& out) override;
 
  private:
@@ -95,7 +94,7 @@ void ClusterSampler::bound_rows() {
   for (int b = 0; b < blocks_.count(); ++b) {
     for (Index k = 0; k < parts_; ++k)
       of_block[static_cast<std::size_t>(k)] = rows_of(k)[static_cast<std::size_t>(b)];
-    std::partial_sort(of_block.begin(), of_block.begin() + most_parts, of_block.end(), std::greater<>());
+    std::nth_element(of_block.begin(), of_block.begin() + most_parts, of_block.end(), std::greater<>());
     most_rows_ =
         std::max(most_rows_, std::accumulate(of_block.begin(), of_block.begin() + most_parts, Index{0}));
   }

@@ -8,6 +8,9 @@
 // needs four of them.
 #include <algorithm>
 #include <numeric>
+#include <span>
+#include <utility>
+#include <vector>
 
 #include "base/error.hpp"
 #include "sampling/families.hpp"
@@ -28,9 +31,12 @@ class DegreePlan {
     plan_.batches = batches_of(request_.options.ratio);
     const Index blocks = request_.virtual_blocks();
     std::vector<Index> rows(static_cast<std::size_t>(blocks));
+    for (Index v = 0; v < blocks; ++v) rows[static_cast<std::size_t>(v)] = share_of_block(request_, v);
+    share_ = static_cast<double>(std::accumulate(rows.begin(), rows.end(), Index{0})) /
+             static_cast<double>(request_.vertices());
     for (Index v = 0; v < blocks; ++v) {
       const Range range = even_range(request_.vertices(), blocks, v);
-      const Index draws = rows[static_cast<std::size_t>(v)] = share_of_block(request_, v);
+      const Index draws = rows[static_cast<std::size_t>(v)];
       plan_.unbiased = plan_.unbiased && (draws >= 2 || range.size() == 1);
       if (request_.blocks.any_looked_at(range))
         add_block(v, range, draws);
@@ -44,25 +50,18 @@ class DegreePlan {
 
  private:
   void add_block(Index block, Range range, Index draws);
-  void add(Index id, std::span<const std::int32_t> members, Index draws, double share, bool clip);
+  void add(Index id, std::span<const std::int32_t> members, Index draws, bool clip);
 
   const Request& request_;
+  double share_ = 0;  // of all vertices, in a sub-batch
   StrataPlan plan_;
 };
 
-void DegreePlan::add(Index id, std::span<const std::int32_t> members, Index draws, double share, bool clip) {
-  const auto n = static_cast<Index>(members.size());
-  if (n == 0) return;
-  const bool all = n == draws;
-  const double weight = share * (static_cast<double>(n) / static_cast<double>(draws));
-  plan_.strata.push_back({.id = static_cast<std::int32_t>(id),
-                          .members = n,
-                          .chunks = all ? 1 : n / draws,
-                          .window = all ? 0 : draws,
-                          .list = static_cast<Index>(plan_.members.size()),
-                          .clip = clip,
-                          .weight = static_cast<float>(weight)});
-  plan_.members.insert(plan_.members.end(), members.begin(), members.end());
+// The loss weight is the share of all vertices in a sub-batch over that of the group: the same sum for every
+// vertex in the mean, also where rounding gives blocks different shares.
+void DegreePlan::add(Index id, std::span<const std::int32_t> members, Index draws, bool clip) {
+  const double inverse_chance = static_cast<double>(members.size()) / static_cast<double>(draws);
+  plan_.add_list(id, members, draws, share_ * inverse_chance, clip);
 }
 
 void DegreePlan::add_block(Index block, Range range, Index draws) {
@@ -71,7 +70,6 @@ void DegreePlan::add_block(Index block, Range range, Index draws) {
   std::vector<std::int32_t> order(static_cast<std::size_t>(range.size()));
   std::iota(order.begin(), order.end(), static_cast<std::int32_t>(range.begin));
   std::stable_sort(order.begin(), order.end(), [&](std::int32_t a, std::int32_t b) { return w(a) > w(b); });
-  const double share = static_cast<double>(draws) / static_cast<double>(range.size());
   const bool clip = !request_.blocks.all_looked_at(range);
 
   // At least two are left to draw, so that any two can meet.
@@ -84,7 +82,7 @@ void DegreePlan::add_block(Index block, Range range, Index draws) {
   };
   for (; left > 2 && certain(); ++always) sum -= w(order[always]), --left;
   const std::span all(order);
-  add(block * kIdsOfBlock, all.first(always), static_cast<Index>(always), share, clip);
+  add(block * kIdsOfBlock, all.first(always), static_cast<Index>(always), clip);
   if (left == 0) return;
 
   const Index groups = std::clamp<Index>(left / kDrawsOfGroup, 1, kMostGroups);
@@ -96,7 +94,7 @@ void DegreePlan::add_block(Index block, Range range, Index draws) {
     const auto grow = [&] { before += w(order[end++]); };
     while (end - begin < static_cast<std::size_t>(take)) grow();
     while (end + later < order.size() && (g + 1 == groups || before * groups < sum * (g + 1))) grow();
-    add(block * kIdsOfBlock + 1 + g, all.subspan(begin, end - begin), take, share, clip);
+    add(block * kIdsOfBlock + 1 + g, all.subspan(begin, end - begin), take, clip);
   }
 }
 

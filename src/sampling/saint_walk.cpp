@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <limits>
 #include <numeric>
+#include <utility>
 
 #include <unistd.h>
 
@@ -27,7 +28,8 @@ namespace {
 
 constexpr int kFits = 4, kDrawsOfFit = 3, kMostWalk = 60;
 constexpr std::uint32_t kWalkLayer = 64;       // apart from what Shuffle takes
-constexpr Index kPresampled = Index{1} << 40;  // draws from here on are not those of any epoch
+constexpr Index kPresampled = Index{1} << 60;  // draws from here on are those of no epoch, see batches_of()
+constexpr Index kMostPresamples = 1000000;
 
 // The rows of the whole graph.
 struct Pattern {
@@ -67,7 +69,6 @@ class SaintWalkSampler final : public Sampler {
   [[nodiscard]] Index batches() const noexcept override { return batches_; }
   [[nodiscard]] Index most_block_rows() const noexcept override { return most_rows_; }
   [[nodiscard]] bool unbiased() const noexcept override { return full_; }
-  [[nodiscard]] bool needs_whole_virtual_blocks() const noexcept override { return false; }
   void draw(Index epoch, Index index, Selection& out) override;
 
  private:
@@ -114,8 +115,8 @@ SaintWalkSampler::SaintWalkSampler(const Request& request)
   const auto target = static_cast<Index>(o.ratio * static_cast<double>(vertices()));
   OPX_REQUIRE(length_ >= 1 && length_ <= kMostWalk, InvalidArgument, "walks of {} edges; 1 to {} will do",
               length_, kMostWalk);
-  OPX_REQUIRE(o.presamples >= 1, InvalidArgument, "{} epochs of presampled sub-batches; at least 1",
-              o.presamples);
+  OPX_REQUIRE(o.presamples >= 1 && o.presamples <= kMostPresamples, InvalidArgument,
+              "{} epochs of presampled sub-batches; 1 to {} will do", o.presamples, kMostPresamples);
   OPX_REQUIRE(target >= 1, InvalidArgument,
               "a batch ratio of {} of the {} vertices of '{}' gives less than one; the least ratio is {:.6g}",
               o.ratio, vertices(), request.store.info().name, 1 / static_cast<double>(vertices()));

@@ -72,11 +72,8 @@ class Sampler {
   [[nodiscard]] virtual Index most_block_rows() const noexcept = 0;
   /// Whether the factors make one aggregation unbiased, given v in S.
   [[nodiscard]] virtual bool unbiased() const noexcept = 0;
-  /// True where every grid whose ranks divide the virtual blocks draws the same sub-batches (false: any grid
-  /// does).
-  [[nodiscard]] virtual bool needs_whole_virtual_blocks() const noexcept = 0;
-  /// Draws sub-batch `index` < batches() of `epoch`. Safe to call from one thread at a time; no allocation
-  /// once `out` has reached its size.
+  /// Draws sub-batch `index` < batches() of `epoch`: the same on every grid. Safe to call from one thread at
+  /// a time; no allocation once `out` has reached its size.
   virtual void draw(Index epoch, Index index, Selection& out) = 0;
 };
 

@@ -4,12 +4,15 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "base/error.hpp"
 #include "sampling/shuffle.hpp"
 
 namespace opx::sampling {
 namespace {
+
+constexpr std::uint32_t kGolden = 0x9E3779B9U;
 
 struct Factors {
   float same = 1, other = 1;
@@ -36,7 +39,6 @@ class StrataSampler final : public Sampler {
   [[nodiscard]] Index batches() const noexcept override { return plan_.batches; }
   [[nodiscard]] Index most_block_rows() const noexcept override { return plan_.most_block_rows; }
   [[nodiscard]] bool unbiased() const noexcept override { return plan_.unbiased; }
-  [[nodiscard]] bool needs_whole_virtual_blocks() const noexcept override { return false; }
 
   void draw(Index epoch, Index index, Selection& out) override {
     OPX_REQUIRE(epoch >= 0 && index >= 0 && index < plan_.batches, InvalidArgument,
@@ -91,13 +93,30 @@ class StrataSampler final : public Sampler {
 Index StrataSampler::take(const Stratum& s, std::uint32_t at, Index number) {
   const Range chunk = s.chunk(number);
   factors_[at] = factors(s.members, chunk.size());
-  const auto round = static_cast<std::uint32_t>(number / s.chunks);
+  const auto rounds = static_cast<std::uint64_t>(number / s.chunks);
+  // Sampled evaluation draws beyond 2^30 epochs: its rounds past 2^32 must not be those that training begins
+  // with.
+  const auto round = static_cast<std::uint32_t>(rounds) ^ static_cast<std::uint32_t>(rounds >> 32) * kGolden;
   shuffle_.each(static_cast<std::uint64_t>(s.id) << 32 | round, s.members, chunk,
                 [&](Index member) { add(s, at, member); });
   return chunk.size();
 }
 
 }  // namespace
+
+void StrataPlan::add_list(Index id, std::span<const std::int32_t> positions, Index draws, double weight,
+                          bool clip) {
+  const auto n = static_cast<Index>(positions.size());
+  if (n == 0 || draws == 0) return;
+  strata.push_back({.id = static_cast<std::int32_t>(id),
+                    .members = n,
+                    .chunks = n / draws,
+                    .window = n == draws ? 0 : draws,
+                    .list = static_cast<Index>(members.size()),
+                    .clip = clip,
+                    .weight = static_cast<float>(weight)});
+  members.insert(members.end(), positions.begin(), positions.end());
+}
 
 std::unique_ptr<Sampler> make_strata_sampler(const Blocks& blocks, std::uint64_t seed, StrataPlan&& plan) {
   return std::make_unique<StrataSampler>(blocks, seed, std::move(plan));

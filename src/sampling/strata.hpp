@@ -20,6 +20,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "base/types.hpp"
@@ -60,6 +61,10 @@ struct StrataPlan {
   Index constant_vertices = 0;          ///< of |S|, of strata that are in neither list
   std::vector<Index> block_rows{};      ///< P: the most that strata that are not counted give to each block
   Index most_block_rows = 0;            ///< a bound for all draws, counted strata included
+
+  /// Adds a stratum of these positions that gives `draws` of them to every sub-batch (all of them, or a
+  /// window that moves on); nothing where either is 0.
+  void add_list(Index id, std::span<const std::int32_t> positions, Index draws, double weight, bool clip);
 };
 
 /// `seed` keys the permutations. `blocks` is copied.

@@ -38,9 +38,10 @@ class TileCutter {
   /// For tiles of up to `columns` columns of blocks of the graph `full`, which must outlive it.
   TileCutter(device::Context& context, const layout::GraphShard& full, Index columns);
 
-  /// `tile` of the full graph, with its slabs' blocks in slab order, cut down to `selection`. Values: s_v
-  /// a_vu t_u times the factor of (v, u), in this order of multiplication. O(sum of the degrees of the
-  /// sampled rows in the tile + sampled rows + sampled columns); keeps the memory of `to`.
+  /// `tile` of the full graph, with its slabs' blocks in slab order, cut down to `selection`. Values:
+  /// ((s_v t_u) a_vu) times the factor of (v, u), in this order: a symmetric A gives equal bits to both.
+  /// O(sum of the degrees of the sampled rows in the tile + sampled rows + sampled columns); keeps the memory
+  /// of `to`.
   CutCounts cut(const layout::Tile& tile, std::span<const int> row_blocks, std::span<const int> col_blocks,
                 const Selection& selection, const CutOptions& options, spmm::Csr& to);
 

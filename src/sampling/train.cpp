@@ -9,6 +9,9 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <span>
+#include <utility>
+#include <vector>
 
 #include "base/error.hpp"
 #include "sampling/families.hpp"
@@ -58,7 +61,6 @@ class TrainPlan {
   [[nodiscard]] Index group_size() const;
   void add_train();
   void add_rest(Index block);
-  void add(Index id, std::span<const std::int32_t> members, Index draws, float weight, bool clip);
 
   const Request& request_;
   Index blocks_;
@@ -128,19 +130,6 @@ void TrainPlan::add_train() {
   plan_.members = train_.positions;
 }
 
-void TrainPlan::add(Index id, std::span<const std::int32_t> members, Index draws, float weight, bool clip) {
-  const auto n = static_cast<Index>(members.size());
-  if (n == 0 || draws == 0) return;
-  plan_.strata.push_back({.id = static_cast<std::int32_t>(id),
-                          .members = n,
-                          .chunks = n / draws,
-                          .window = n == draws ? 0 : draws,
-                          .list = static_cast<Index>(plan_.members.size()),
-                          .clip = clip,
-                          .weight = weight});
-  plan_.members.insert(plan_.members.end(), members.begin(), members.end());
-}
-
 void TrainPlan::add_rest(Index block) {
   const Range range = even_range(request_.vertices(), blocks_, block);
   const std::vector<Index> weight = source_weights(request_.store, range);
@@ -159,10 +148,10 @@ void TrainPlan::add_rest(Index block) {
   const bool clip = !request_.blocks.all_looked_at(range);
   const double chunk = 1 / static_cast<double>(plan_.batches);
   const std::span all(rest);
-  add(blocks_ + block, all.first(hubs), static_cast<Index>(hubs), static_cast<float>(chunk), clip);
+  plan_.add_list(blocks_ + block, all.first(hubs), static_cast<Index>(hubs), chunk, clip);
   if (draws == 0) return;
   const auto rate = static_cast<double>(rest.size() - hubs) / static_cast<double>(draws);
-  add(2 * blocks_ + block, all.subspan(hubs), draws, static_cast<float>(chunk * rate), clip);
+  plan_.add_list(2 * blocks_ + block, all.subspan(hubs), draws, chunk * rate, clip);
 }
 
 StrataPlan TrainPlan::make() {

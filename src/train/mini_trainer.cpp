@@ -97,11 +97,6 @@ void MiniTrainer::log_start() {
         "rows "
         "learn little from the graph; take a larger batch, or sampler cluster",
         ratio * degree, ratio, degree);
-  const Index blocks = info.virtual_blocks;
-  if (sampler().needs_whole_virtual_blocks() && blocks % grid_.grid().tensor_ranks() != 0)
-    context_.logger().warning(
-        "{} tensor ranks do not divide the {} virtual blocks of '{}': other grids draw other batches",
-        grid_.grid().tensor_ranks(), blocks, info.name);
 }
 
 TrainerBase::Step MiniTrainer::step(At at, bool stop) {

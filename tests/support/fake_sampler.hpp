@@ -47,7 +47,6 @@ class FakeSampler final : public sampling::Sampler {
     return layout::padded_rows(vertices_, blocks_of_grid_);
   }
   [[nodiscard]] bool unbiased() const noexcept override { return false; }
-  [[nodiscard]] bool needs_whole_virtual_blocks() const noexcept override { return false; }
   void draw(Index epoch, Index index, sampling::Selection& out) override {
     out.vertices = out.block_rows = 0;
     out.offsets.assign(1, 0);

@@ -88,7 +88,6 @@ TEST_P(EverySampler, DrawsArePure) {
 TEST_P(EverySampler, EveryGridDrawsTheSame) {
   const auto store = hub_store(kVertices, 8);
   const auto reference = whole(store, options(0.2));
-  EXPECT_FALSE(reference->needs_whole_virtual_blocks());
   Selection want, got;
   for (const int ranks : {1, 2, 3, 4, 5, 8}) {
     for (const layout::Grid& grid : layout::tensor_grids(ranks)) {
@@ -281,6 +280,42 @@ TEST(Degree, TakesHubsMoreOftenAndTheSameOfEveryBlock) {
   EXPECT_NEAR(weights / static_cast<double>(rows), 1, 0.02) << "weights are one in the mean";
 }
 
+// Seven hubs of weight sqrt(20) have a fourth of all weight: a group of two draws, so three a round and four
+// rounds an epoch. 2^30 epochs, where sampled evaluation begins, are 2^32 rounds.
+TEST(Degree, EpochsOfEvaluationAreNotThoseOfTraining) {
+  std::vector<test::Entry> entries;
+  for (Index hub = 0; hub < 7; ++hub)
+    for (Index k = 0; k < 19; ++k) entries.push_back({7 + (13 * hub + k) % 93, hub});
+  const auto sampler = whole(test::MemoryStore(100, entries), {.kind = Kind::kDegree, .ratio = 1.0 / 12});
+  const auto hubs = [&](Index epoch) {
+    std::vector<std::int32_t> positions;
+    Selection s;
+    for (Index i = 0; i < 12; ++i) {
+      sampler->draw(epoch, i, s);
+      for (std::size_t k = 0; k < s.position.size(); ++k)
+        if (s.other[k] == 3.5F) positions.push_back(s.position[k]);
+    }
+    return positions;
+  };
+  EXPECT_EQ(hubs(0).size(), 24U);
+  EXPECT_NE(hubs(Index{1} << 30), hubs(0));
+}
+
+// 64 or 65 a block: 1 of 64 but 2 of 65, so the blocks' shares differ by a factor of 2.
+TEST(Degree, EveryVertexHasTheSamePartOfTheLoss) {
+  const auto store = hub_store(kVertices, 8);
+  for (const double ratio : {0.0232, 0.2, 0.7}) {
+    const auto sampler = whole(store, {.kind = Kind::kDegree, .ratio = ratio});
+    Selection s;
+    for (Index i = 0; i < 20; ++i) {
+      sampler->draw(i, 0, s);
+      const double share = static_cast<double>(s.vertices) / static_cast<double>(kVertices);
+      for (std::size_t k = 0; k < s.position.size(); ++k)
+        ASSERT_NEAR(static_cast<double>(s.weight[k] / s.other[k]), share, 1e-6);  // weight times chance
+    }
+  }
+}
+
 TEST(Train, EveryTrainingVertexOnceAnEpochAndHubsAlways) {
   const auto store = hub_store(kVertices, 8);
   std::vector<graph::Split> split(static_cast<std::size_t>(kVertices));
@@ -387,7 +422,9 @@ TEST(SaintWalk, HasAboutTheSizeAskedForAndRefusesNonsense) {
   for (const int length : {0, -1, 1000})
     EXPECT_THROW((void)whole(store, {.kind = Kind::kSaintWalk, .walk_length = length}),
                  base::InvalidArgument);
-  EXPECT_THROW((void)whole(store, {.kind = Kind::kSaintWalk, .presamples = 0}), base::InvalidArgument);
+  for (const Index presamples : {Index{0}, std::numeric_limits<Index>::max()})
+    EXPECT_THROW((void)whole(store, {.kind = Kind::kSaintWalk, .presamples = presamples}),
+                 base::InvalidArgument);
 }
 
 TEST(Names, ParseAndSuggest) {
