@@ -22,8 +22,8 @@
 #include "base/random.hpp"
 #include "base/timer.hpp"
 #include "machine.hpp"
-#include "tensor/cpu/targets.hpp"
 #include "tensor/kernels.hpp"
+#include "tensor/targets.hpp"
 
 namespace {
 
@@ -356,7 +356,7 @@ void print(const nlohmann::json& m, bool json) {
 }
 
 int run(const Options& o) {
-  if (!o.target.empty()) cpu::force_target(o.target);
+  if (!o.target.empty()) tensor::force_target(o.target);
   device::Context context({.threads = o.threads});
   Data data(context, o);
   bench::Machine machine(context);
@@ -369,8 +369,8 @@ int run(const Options& o) {
     fmt::print(
         "{} x {}, {} classes, {} threads, {}\n{:<36} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8} {:>6} "
         "{:>9}\n",
-        o.rows, o.cols, o.classes, context.threads(), cpu::chosen_target(), "item", "median s", "p10", "p90",
-        "cpu s", "GB/s", "triad", "GFLOP/s", "peak", "ratio", "error");
+        o.rows, o.cols, o.classes, context.threads(), tensor::chosen_target(), "item", "median s", "p10",
+        "p90", "cpu s", "GB/s", "triad", "GFLOP/s", "peak", "ratio", "error");
   for (const Item& item : items)
     if (item.name.find(o.only) != std::string::npos)
       print(measure(item, machine, o, context.threads()), o.json);

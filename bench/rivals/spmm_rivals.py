@@ -68,7 +68,9 @@ def start_workers(args, folder):
     here = os.path.dirname(os.path.abspath(__file__))
     ours = Worker([args.bench, "--load", folder, "--threads", str(args.threads), "--serve"], env)
     print(f"ours: {ours.read()['target']}", file=sys.stderr)
-    competitors = {"orthoplex f32": (ours, "f32"), "orthoplex bf16": (ours, "bf16")}
+    # f32-tight: rows end to end, as the rivals have them; f32 as the product has them, padded where that helps.
+    competitors = {"orthoplex f32": (ours, "f32"), "orthoplex tight": (ours, "f32-tight"),
+                   "orthoplex bf16": (ours, "bf16")}
     for library, kinds in (("torch", ("torch-int32", "torch-int64")), ("dgl", ("dgl",))):
         if library in args.without.split(","):
             continue

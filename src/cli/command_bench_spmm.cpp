@@ -58,21 +58,26 @@ class Spmm : public Command {
     const char* type = options_.bf16 ? "bf16" : "fp32";
     text += fmt::format(
         "{}  median {:.4f} s (p10 {:.4f}, p90 {:.4f}), {:.1f} GFLOP/s, {}\n"
-        "      bound {:.4f} s: {} at {:.1f} GB/s, {:.1f} % of row accesses miss {}; ratio {:.2f}; error "
-        "{:.1e}\n",
+        "      bound {:.4f} s: {} at {:.1f} GB/s, {:.1f} % of row accesses miss {}; ratio {:.2f}\n"
+        "      (with the nominal cache, {}: {:.4f} s, {:.1f} %, ratio {:.2f}); error {:.1e}\n",
         type, m.seconds.median, m.seconds.p10, m.seconds.p90, m.flops / m.seconds.median / 1e9, m.target,
-        m.bound_seconds, base::format_bytes(m.bound_bytes), m.read_bandwidth / 1e9, m.missed_share * 100,
-        base::format_bytes(static_cast<double>(m.cache_bytes)), m.ratio_to_bound, m.largest_error);
+        m.bound.seconds, base::format_bytes(m.bound.bytes), m.read_bandwidth / 1e9,
+        m.bound.missed_share * 100, base::format_bytes(static_cast<double>(m.bound.cache_bytes)),
+        m.bound.ratio, base::format_bytes(static_cast<double>(m.nominal.cache_bytes)), m.nominal.seconds,
+        m.nominal.missed_share * 100, m.nominal.ratio, m.largest_error);
     rows.push_back({{"type", type},
                     {"median", m.seconds.median},
                     {"p10", m.seconds.p10},
                     {"p90", m.seconds.p90},
                     {"flops", m.flops},
-                    {"bound_seconds", m.bound_seconds},
-                    {"bound_bytes", m.bound_bytes},
+                    {"bound_seconds", m.bound.seconds},
+                    {"bound_bytes", m.bound.bytes},
                     {"read_bandwidth", m.read_bandwidth},
-                    {"missed_share", m.missed_share},
-                    {"ratio_to_bound", m.ratio_to_bound},
+                    {"cache_bytes", m.bound.cache_bytes},
+                    {"missed_share", m.bound.missed_share},
+                    {"ratio_to_bound", m.bound.ratio},
+                    {"nominal_cache_bytes", m.nominal.cache_bytes},
+                    {"ratio_to_nominal_bound", m.nominal.ratio},
                     {"largest_error", m.largest_error},
                     {"target", m.target}});
   }

@@ -63,7 +63,7 @@ std::map<std::string, double> epoch_bounds(device::Context& context, const graph
     for (const auto& [width, count] : widths) {
       const spmm::Measurement m =
           spmm::measure(context, shard.forward(0).view(), {.cols = width, .warmups = 1, .repeats = 3});
-      seconds["spmm"] += count * m.bound_seconds;
+      seconds["spmm"] += count * m.bound.seconds;
       machine.read_bandwidth = std::max(machine.read_bandwidth, m.read_bandwidth);
       machine.triad_bandwidth = std::max(machine.triad_bandwidth, m.triad_bandwidth);
     }

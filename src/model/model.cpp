@@ -37,6 +37,7 @@ Model::Model(device::Context& context, parallel::ProcessGrid& grid, parallel::Ag
 }
 
 void Model::add_layers(parallel::ProcessGrid& grid, parallel::Aggregator& aggregator) {
+  if (grid.grid().tensor_ranks() == 1) workspace_.align_rows();
   const Environment environment{context_, aggregator, workspace_, *parameters_, rows_};
   for (Index l = 0; l < spec_.layers(); ++l)
     layers_.push_back(std::make_unique<Layer>(environment, grid.tensor(), spec_, l));

@@ -14,7 +14,8 @@ constexpr Index kLargestExcess =
 Workspace::Workspace(device::Context& context) : context_(context), free_(std::make_shared<Pool>()) {}
 
 Array Workspace::take(Index rows, Index cols) {
-  const Index need = std::max<Index>(std::max(rows, reserved_rows_) * cols, 1);
+  const Index ld = aligned_rows_ ? tensor::line_stride<float>(cols) : cols;
+  const Index need = std::max<Index>(std::max(rows, reserved_rows_) * ld, 1);
   auto best = free_->end();
   for (auto it = free_->begin(); it != free_->end(); ++it)
     if (it->size() >= need && it->size() / kLargestExcess <= need &&
@@ -33,7 +34,7 @@ Array Workspace::take(Index rows, Index cols) {
     std::unique_ptr<device::Buffer<float>> back(static_cast<device::Buffer<float>*>(pointer));
     pool->push_back(std::move(*back));
   });
-  return Array({data, rows, cols}, std::move(lease));
+  return Array({data, rows, cols, ld}, std::move(lease));
 }
 
 void Workspace::trim() noexcept { free_->clear(); }

@@ -42,6 +42,9 @@ class Workspace {
   /// rows x cols, not initialised: the smallest free buffer that fits and is at most twice as large, or a new
   /// one. Handles may outlive the Workspace object, not the Context.
   [[nodiscard]] Array take(Index rows, Index cols);
+  /// From now on every matrix has the stride tensor::line_stride(cols): rows that start on cache lines make
+  /// SpMM faster. For a single rank: what goes on a wire must be contiguous.
+  void align_rows() noexcept { aligned_rows_ = true; }
   /// From now on every matrix gets memory for so many rows at least: batches of different sizes then find
   /// each other's.
   void reserve_rows(Index rows) noexcept { reserved_rows_ = rows; }
@@ -53,6 +56,7 @@ class Workspace {
   using Pool = std::vector<device::Buffer<float>>;
   device::Context& context_;
   Index reserved_rows_ = 0;
+  bool aligned_rows_ = false;
   std::shared_ptr<Pool> free_;
 };
 

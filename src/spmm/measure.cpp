@@ -13,6 +13,7 @@
 #include "base/function_ref.hpp"
 #include "base/random.hpp"
 #include "base/timer.hpp"
+#include "spmm/cache_probe.hpp"
 #include "spmm/kernels.hpp"
 
 namespace opx::spmm {
@@ -110,14 +111,21 @@ double compare_rows(device::Context& context, const CsrView& a, const auto& x,
 }
 
 template <class T>
+Index stride(const MeasureOptions& options) {
+  return options.tight ? options.cols : tensor::line_stride<T>(options.cols);
+}
+
+template <class T>
 Measurement measure_as(device::Context& context, const CsrView& a, const MeasureOptions& options) {
-  tensor::Matrix<T> x(context, a.cols, options.cols);
-  tensor::Matrix<float> y(context, a.rows, options.cols);
-  draw_features<T>(context, x.view());
-  const auto in = std::as_const(x).view();
+  device::Buffer<T> x_memory(context, a.cols * stride<T>(options));
+  device::Buffer<float> y_memory(context, a.rows * stride<float>(options));
+  const tensor::MatrixView<T> x(x_memory.data(), a.cols, options.cols, stride<T>(options));
+  const tensor::MatrixView<float> y(y_memory.data(), a.rows, options.cols, stride<float>(options));
+  draw_features<T>(context, x);
+  const tensor::MatrixView<const T> in = x;
   Measurement m;
-  for (int k = 0; k < std::max(options.warmups, 1); ++k) multiply(context, a, in, y.view());
-  m.largest_error = compare_rows(context, a, in, y.view(), options.checked_rows);
+  for (int k = 0; k < std::max(options.warmups, 1); ++k) multiply(context, a, in, y);
+  m.largest_error = compare_rows(context, a, in, y, options.checked_rows);
   OPX_REQUIRE(m.largest_error < kErrorBound, InternalError,
               "multiply differs from the reference by {} (bound {})", m.largest_error, kErrorBound);
   BandwidthProbe probe(context, options.stream_words);
@@ -126,7 +134,7 @@ Measurement measure_as(device::Context& context, const CsrView& a, const Measure
     read.push_back(probe.read());
     triad.push_back(probe.triad());
     const double start = base::now_seconds();
-    multiply(context, a, in, y.view());
+    multiply(context, a, in, y);
     seconds.push_back(base::now_seconds() - start);
   }
   OPX_REQUIRE(probe.finite(), InternalError, "the bandwidth probe summed to a value that is not finite");
@@ -136,19 +144,29 @@ Measurement measure_as(device::Context& context, const CsrView& a, const Measure
   return m;
 }
 
-void add_bound(Measurement& m, const CsrView& a, const MeasureOptions& options) {
+Bound bound_of(const Measurement& m, const CsrView& a, const MeasureOptions& options, std::size_t cache) {
   const double row_bytes =
       static_cast<double>(options.cols) * (options.bf16 ? sizeof(bfloat16) : sizeof(float));
   const auto nnz = static_cast<double>(a.nnz()), rows = static_cast<double>(a.rows);
-  const auto capacity = static_cast<Index>(static_cast<double>(m.cache_bytes) / row_bytes);
+  const auto capacity = static_cast<Index>(static_cast<double>(cache) / row_bytes);
   const auto missed = static_cast<double>(lru_misses(a, std::max<Index>(capacity, 1)));
-  m.flops = 2 * nnz * static_cast<double>(options.cols);
-  m.fetched_bytes = nnz * row_bytes;
-  m.missed_share = nnz > 0 ? missed / nnz : 0;
-  m.bound_bytes = missed * row_bytes + nnz * (a.values.empty() ? 4 : 8) + 8 * rows +
-                  rows * static_cast<double>(options.cols) * sizeof(float);
-  m.bound_seconds = m.bound_bytes / m.read_bandwidth;
-  m.ratio_to_bound = m.bound_seconds / m.seconds.median;
+  Bound bound;
+  bound.cache_bytes = cache;
+  bound.missed_share = nnz > 0 ? missed / nnz : 0;
+  bound.bytes = missed * row_bytes + nnz * (a.values.empty() ? 4 : 8) + 8 * rows +
+                rows * static_cast<double>(options.cols) * sizeof(float);
+  bound.seconds = bound.bytes / m.read_bandwidth;
+  bound.ratio = bound.seconds / m.seconds.median;
+  return bound;
+}
+
+void add_bounds(Measurement& m, const CsrView& a, const MeasureOptions& options, std::size_t measured,
+                std::size_t nominal) {
+  const auto nnz = static_cast<double>(a.nnz()), cols = static_cast<double>(options.cols);
+  m.flops = 2 * nnz * cols;
+  m.fetched_bytes = nnz * cols * (options.bf16 ? sizeof(bfloat16) : sizeof(float));
+  m.bound = bound_of(m, a, options, measured);
+  m.nominal = nominal == measured ? m.bound : bound_of(m, a, options, nominal);
 }
 
 }  // namespace
@@ -165,11 +183,14 @@ Spread spread_of(std::vector<double> samples) {
 Measurement measure(device::Context& context, const CsrView& a, const MeasureOptions& options) {
   OPX_REQUIRE(options.cols >= 1 && a.rows >= 1, InvalidArgument, "nothing to measure: {} rows, {} columns",
               a.rows, options.cols);
+  const std::size_t nominal =
+      options.nominal_cache_bytes > 0 ? options.nominal_cache_bytes : last_level_cache_bytes();
+  const std::size_t cache =
+      options.cache_bytes > 0 ? options.cache_bytes : measured_cache_bytes(context, nominal);
   Measurement m =
       options.bf16 ? measure_as<bfloat16>(context, a, options) : measure_as<float>(context, a, options);
   m.target = dispatch_target();
-  m.cache_bytes = options.cache_bytes > 0 ? options.cache_bytes : last_level_cache_bytes();
-  add_bound(m, a, options);
+  add_bounds(m, a, options, cache, nominal);
   return m;
 }
 

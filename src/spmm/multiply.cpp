@@ -3,8 +3,8 @@
 #include "spmm/multiply.hpp"
 
 #include "base/error.hpp"
-#include "spmm/cpu/targets.hpp"
 #include "spmm/kernels.hpp"
+#include "tensor/targets.hpp"
 
 namespace opx::spmm {
 namespace {
@@ -44,6 +44,6 @@ void multiply(device::Context& context, const CsrView& a, tensor::MatrixView<con
   cpu::multiply(context, a, x, y, options);
 }
 
-std::string dispatch_target() { return cpu::chosen_target(); }
+std::string dispatch_target() { return tensor::chosen_target(); }
 
 }  // namespace opx::spmm

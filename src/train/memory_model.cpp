@@ -10,6 +10,7 @@
 #include "layout/placement.hpp"
 #include "model/spec.hpp"
 #include "parallel/aggregate.hpp"
+#include "tensor/matrix.hpp"
 #include "train/optimizer.hpp"
 
 namespace opx::train {
@@ -46,10 +47,10 @@ std::int64_t adjacency_bytes(const graph::StoreInfo& info, const layout::Grid& g
 /// played through.
 class Tape {
  public:
-  explicit Tape(const model::ModelSpec& spec) : spec_(spec) {}
+  Tape(const model::ModelSpec& spec, bool aligned_rows) : spec_(spec), aligned_rows_(aligned_rows) {}
 
   Index peak() {
-    if (!constant_input() && spec_.input_dropout > 0) take(width(spec_, 0));
+    if (!constant_input() && spec_.input_dropout > 0) take(in(0));
     for (Index l = 0; l < spec_.layers(); ++l) forward(l);
     for (Index l = spec_.layers() - 1; l >= 0; --l) backward(l);
     return peak_;
@@ -63,8 +64,11 @@ class Tape {
   [[nodiscard]] bool owns_input(Index l) const {
     return l > 0 || (!constant_input() && spec_.input_dropout > 0);
   }
-  [[nodiscard]] Index in(Index l) const { return width(spec_, l); }
-  [[nodiscard]] Index out(Index l) const { return width(spec_, l + 1); }
+  [[nodiscard]] Index in(Index l) const {
+    const Index columns = width(spec_, l);
+    return aligned_rows_ ? tensor::line_stride<float>(columns) : columns;
+  }
+  [[nodiscard]] Index out(Index l) const { return in(l + 1); }
   [[nodiscard]] Index owned(Index l) const { return owns_input(l) ? in(l) : 0; }
   [[nodiscard]] bool computes_h(Index l) const {
     return spec_.aggregates_first(l) && !(l == 0 && constant_input());
@@ -104,6 +108,7 @@ class Tape {
   }
 
   const model::ModelSpec& spec_;
+  bool aligned_rows_;
   Index live_ = 0, peak_ = 0;
 };
 
@@ -139,7 +144,7 @@ MemoryEstimate estimate_memory(const graph::StoreInfo& info, const layout::Grid&
   for (Index l = 0; l < spec.layers(); ++l)
     mask += 8 * ceil_div(width(spec, l + 1), 64) * (spec.kind == model::Kind::kGin ? 2 : 1);
   if (spec.learned_features && spec.input_dropout > 0) mask += 8 * ceil_div(input, 64);
-  add("activations", kFloat * rows * Tape(spec).peak() + rows * mask);
+  add("activations", kFloat * rows * Tape(spec, grid.tensor_ranks() == 1).peak() + rows * mask);
 
   // Aggregators keep the work space of their widest call; the set-up call of a cached aggregation is the
   // input's.

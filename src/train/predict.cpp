@@ -41,10 +41,11 @@ void to_classes(device::Context& context, bool multi_class, MatrixView<float> lo
     std::vector<std::int32_t> best(static_cast<std::size_t>(logits.rows));
     tensor::argmax_rows(context, logits, best);
     for (Index i = 0; i < logits.rows; ++i)
-      logits.data[i] = static_cast<float>(best[static_cast<std::size_t>(i)]);
+      logits(i, 0) = static_cast<float>(best[static_cast<std::size_t>(i)]);
     return;
   }
-  for (Index e = 0; e < logits.size(); ++e) logits.data[e] = logits.data[e] > 0 ? 1.0F : 0.0F;
+  for (Index i = 0; i < logits.rows; ++i)
+    for (Index j = 0; j < logits.cols; ++j) logits(i, j) = logits(i, j) > 0 ? 1.0F : 0.0F;
 }
 
 Prediction predictions(device::Context& context, TrainerBase& trainer, bool probabilities) {
@@ -92,7 +93,7 @@ class OriginalOrder {
         std::lower_bound(order_.begin(), order_.end(), std::pair<Index, Index>{range.begin, 0});
     for (auto it = first; it != order_.end() && it->first < range.end; ++it) {
       ids.push_back(it->first);
-      const float* row = rows_.data + it->second * columns;
+      const float* row = rows_.row(it->second);
       values.insert(values.end(), row, row + columns);
     }
     const std::vector<Index> all_ids =

@@ -6,16 +6,12 @@
 // The kernels are in rows-inl.hpp, compiled once per instruction set; this file cuts the work and dispatches.
 #include "spmm/cpu/multiply.hpp"
 
-#include <algorithm>
-
-#include "base/error.hpp"
 #include "spmm/cpu/schedule.hpp"
-#include "spmm/cpu/targets.hpp"
 #include "spmm/kernels.hpp"
+#include "tensor/highway_targets.hpp"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "spmm/cpu/multiply.cpp"
-#define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_AVX3_DL | HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128)
 #include <hwy/foreach_target.h>  // must come before highway.h
 
 #include "spmm/cpu/rows-inl.hpp"
@@ -106,30 +102,6 @@ void multiply(device::Context& context, const CsrView& a, tensor::MatrixView<con
 void multiply(device::Context& context, const CsrView& a, tensor::MatrixView<const bfloat16> x,
               tensor::MatrixView<float> y, const MultiplyOptions& options) {
   multiply_any(context, a, x, y, options);
-}
-
-std::string chosen_target() {
-  const std::int64_t usable = hwy::SupportedTargets() & HWY_TARGETS;
-  return hwy::TargetName(usable & -usable);
-}
-
-std::vector<std::string> available_targets() {
-  std::vector<std::string> names;
-  for (const std::int64_t target : hwy::SupportedAndGeneratedTargets())
-    names.emplace_back(hwy::TargetName(target));
-  return names;
-}
-
-void force_target(const std::string& name) {
-  hwy::SetSupportedTargetsForTest(0);
-  if (!name.empty()) {
-    const std::vector<std::int64_t> targets = hwy::SupportedAndGeneratedTargets();
-    const auto found = std::find_if(targets.begin(), targets.end(),
-                                    [&](std::int64_t target) { return name == hwy::TargetName(target); });
-    OPX_REQUIRE(found != targets.end(), InvalidArgument, "instruction set '{}' is not available here", name);
-    hwy::SetSupportedTargetsForTest(*found);
-  }
-  hwy::GetChosenTarget().Update(hwy::SupportedTargets());
 }
 
 }  // namespace opx::spmm::cpu

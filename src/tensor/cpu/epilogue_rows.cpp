@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
-// Between plain x86-64 and SSE4 there is little to gain.
-#define HWY_DISABLED_TARGETS HWY_SSSE3
+#include "tensor/highway_targets.hpp"
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tensor/cpu/epilogue_rows.cpp"
 // The order is Highway's.

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "base/error.hpp"
+#include "tensor/highway_targets.hpp"
 
-#define HWY_DISABLED_TARGETS HWY_SSSE3
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tensor/cpu/loss_rows.cpp"
 // The order is Highway's.

@@ -1,17 +1,17 @@
 // SPDX-FileCopyrightText: 2026 The Orthoplex authors
 // SPDX-License-Identifier: Apache-2.0
-#include "tensor/cpu/targets.hpp"
+#include "tensor/targets.hpp"
 
 #include <algorithm>
 #include <cstdint>
 
 #include "base/error.hpp"
+#include "tensor/highway_targets.hpp"
 
-// As in the kernels.
-#define HWY_DISABLED_TARGETS HWY_SSSE3
+// After the list of sets that are left out.
 #include <hwy/highway.h>
 
-namespace opx::tensor::cpu {
+namespace opx::tensor {
 
 std::string chosen_target() {
   const std::int64_t usable = hwy::SupportedTargets() & HWY_TARGETS;
@@ -37,4 +37,4 @@ void force_target(const std::string& name) {
   hwy::GetChosenTarget().Update(hwy::SupportedTargets());
 }
 
-}  // namespace opx::tensor::cpu
+}  // namespace opx::tensor

@@ -31,6 +31,18 @@ TEST(Workspace, ANarrowMatrixLeavesWideBuffersAlone) {
   EXPECT_EQ(context.memory().now(), 10 * 47 * sizeof(float));
 }
 
+TEST(Workspace, AlignedRowsStartOnLinesWhereThatIsCheap) {
+  device::Context context({.threads = 1});
+  Workspace workspace(context);
+  EXPECT_EQ(workspace.take(3, 47).view().ld, 47);
+  workspace.align_rows();
+  const Array wide = workspace.take(3, 47), narrow = workspace.take(3, 5);
+  EXPECT_EQ(wide.view().ld, 48);
+  EXPECT_EQ(wide.cols(), 47);
+  EXPECT_EQ(reinterpret_cast<std::uintptr_t>(wide.view().row(1)) % 64, 0U);
+  EXPECT_EQ(narrow.view().ld, 5);
+}
+
 TEST(Workspace, BorrowedArraysOwnNothing) {
   float x[6] = {};
   Array a = Array::borrow({x, 2, 3});

@@ -60,19 +60,35 @@ TEST(Measure, FiguresFitTogether) {
   device::Context context({.threads = 2});
   const HostCsr a = random_csr(2, 500, 400, 9, true);
   for (const bool bf16 : {false, true}) {
-    const Measurement m =
-        measure(context, a.view(),
-                {.cols = 47, .bf16 = bf16, .repeats = 2, .stream_words = 1 << 18, .cache_bytes = 40960});
+    const Measurement m = measure(context, a.view(),
+                                  {.cols = 47,
+                                   .bf16 = bf16,
+                                   .repeats = 2,
+                                   .stream_words = 1 << 18,
+                                   .cache_bytes = 40960,
+                                   .nominal_cache_bytes = 81920,
+                                   .tight = bf16});
     EXPECT_GT(m.seconds.median, 0);
     EXPECT_LE(m.seconds.p10, m.seconds.p90);
     EXPECT_LT(m.largest_error, 1e-5);
     EXPECT_EQ(m.flops, 2.0 * static_cast<double>(a.view().nnz()) * 47);
     const double row = 47 * (bf16 ? 2 : 4), nnz = static_cast<double>(a.view().nnz());
-    const double missed = static_cast<double>(lru_misses(a.view(), static_cast<Index>(40960 / row)));
-    EXPECT_EQ(m.bound_bytes, missed * row + 8 * nnz + 8 * 500 + 500 * 47 * 4);
-    EXPECT_DOUBLE_EQ(m.bound_seconds, m.bound_bytes / m.read_bandwidth);
+    for (const auto& [bound, cache] : {std::pair{m.bound, 40960}, {m.nominal, 81920}}) {
+      const double missed = static_cast<double>(lru_misses(a.view(), static_cast<Index>(cache / row)));
+      EXPECT_EQ(bound.cache_bytes, static_cast<std::size_t>(cache));
+      EXPECT_EQ(bound.missed_share, missed / nnz);
+      EXPECT_EQ(bound.bytes, missed * row + 8 * nnz + 8 * 500 + 500 * 47 * 4);
+      EXPECT_DOUBLE_EQ(bound.seconds, bound.bytes / m.read_bandwidth);
+      EXPECT_DOUBLE_EQ(bound.ratio, bound.seconds / m.seconds.median);
+    }
+    EXPECT_GE(m.bound.ratio, m.nominal.ratio);
     EXPECT_EQ(m.target, dispatch_target());
   }
+  const Measurement m =
+      measure(context, a.view(),
+              {.repeats = 1, .stream_words = 1 << 18, .nominal_cache_bytes = std::size_t{1} << 20});
+  EXPECT_LE(m.bound.cache_bytes, std::size_t{1} << 20);
+  EXPECT_EQ(m.nominal.cache_bytes, std::size_t{1} << 20);
   EXPECT_THROW(static_cast<void>(measure(context, a.view(), {.cols = 0})), base::InvalidArgument);
 }
 

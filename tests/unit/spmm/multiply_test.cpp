@@ -11,8 +11,8 @@
 #include <gtest/gtest.h>
 
 #include "base/error.hpp"
-#include "spmm/cpu/targets.hpp"
 #include "spmm/kernels.hpp"
+#include "tensor/targets.hpp"
 #include "unit/spmm/random_csr.hpp"
 
 namespace opx::spmm {
@@ -77,12 +77,12 @@ void check(device::Context& context, const HostCsr& a, Form form, Index d, Index
 // Every instruction set of this machine is forced in turn.
 class Multiply : public ::testing::TestWithParam<std::string> {
  protected:
-  void SetUp() override { cpu::force_target(GetParam()); }
-  void TearDown() override { cpu::force_target(""); }
+  void SetUp() override { tensor::force_target(GetParam()); }
+  void TearDown() override { tensor::force_target(""); }
   device::Context context_{{.threads = 2}};
 };
 
-INSTANTIATE_TEST_SUITE_P(Targets, Multiply, ::testing::ValuesIn(cpu::available_targets()),
+INSTANTIATE_TEST_SUITE_P(Targets, Multiply, ::testing::ValuesIn(tensor::available_targets()),
                          [](const auto& target) { return target.param; });
 
 TEST_P(Multiply, TargetIsTheForcedOne) { EXPECT_EQ(dispatch_target(), GetParam()); }
@@ -97,6 +97,44 @@ TEST_P(Multiply, EveryWidth) {
       check<float>(context_, a, {false, false, false, false}, d, pad, pad, 11);
       check<bfloat16>(context_, a, {false, false, false, false}, d, pad, pad, 11);
     }
+}
+
+TEST_P(Multiply, EveryWidthInRowsOfWholeLines) {
+  const HostCsr a = random_csr(9, 37, 41, 11, false);
+  for (Index d = 1; d <= 130; ++d) {
+    // `pad` for X, twice that for Y: both whole lines.
+    const Index pad = ceil_div(d, Index{16}) * 16 - d;
+    check<float>(context_, a, {false, true, true, true}, d, pad, 0, 11);
+    check<float>(context_, a, {false, false, false, false}, d, pad + 16, 16, 11);
+    const Index pad16 = ceil_div(d, Index{32}) * 32 - d;
+    check<bfloat16>(context_, a, {false, false, false, false}, d, pad16, 0, 11);
+  }
+}
+
+TEST_P(Multiply, PaddedRowsGiveTheBitsOfTightOnes) {
+  const HostCsr a = random_csr(10, 200, 300, 17, true);
+  for (const Index d : {7, 16, 17, 40, 41, 47, 64, 100, 121, 128}) {
+    const Index ld = tensor::line_stride<float>(d);
+    const Features<float> tight(a.cols, d, d, 0, 5, 0), padded(a.cols, d, ld, 0, 5, 0);
+    Features<float> y(a.rows, d, d, 0, 6, 0), z(a.rows, d, ld, 0, 6, 0);
+    multiply(context_, a.view(), tight.in(), y.view);
+    multiply(context_, a.view(), padded.in(), z.view);
+    for (Index i = 0; i < a.rows; ++i)
+      ASSERT_EQ(std::memcmp(y.view.row(i), z.view.row(i), static_cast<std::size_t>(d) * sizeof(float)), 0)
+          << d << " columns, row " << i;
+  }
+}
+
+TEST(LineStride, WholeLinesWhereThatIsCheap) {
+  EXPECT_EQ(tensor::line_stride<float>(0), 0);
+  EXPECT_EQ(tensor::line_stride<float>(7), 7);
+  EXPECT_EQ(tensor::line_stride<float>(16), 16);
+  EXPECT_EQ(tensor::line_stride<float>(20), 20);
+  EXPECT_EQ(tensor::line_stride<float>(40), 48);
+  EXPECT_EQ(tensor::line_stride<float>(47), 48);
+  EXPECT_EQ(tensor::line_stride<float>(128), 128);
+  EXPECT_EQ(tensor::line_stride<bfloat16>(47), 47);
+  EXPECT_EQ(tensor::line_stride<bfloat16>(121), 128);
 }
 
 TEST_P(Multiply, EveryForm) {
@@ -190,7 +228,7 @@ TEST(MultiplyErrors, NameTheShapes) {
   EXPECT_THROW(multiply(context, a.view(), tensor::MatrixView<const float>{memory.data(), 4, 2},
                         {memory.data(), 3, 2}),
                base::InvalidArgument);
-  EXPECT_THROW(cpu::force_target("no such set"), base::InvalidArgument);
+  EXPECT_THROW(tensor::force_target("no such set"), base::InvalidArgument);
 }
 
 }  // namespace

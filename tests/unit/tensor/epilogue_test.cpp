@@ -4,9 +4,9 @@
 #include <numeric>
 
 #include "support.hpp"
-#include "tensor/cpu/targets.hpp"
 #include "tensor/elementwise.hpp"
 #include "tensor/kernels.hpp"
+#include "tensor/targets.hpp"
 
 namespace opx::tensor {
 namespace {
@@ -87,21 +87,21 @@ bool same_mask(const PassMask& a, const PassMask& b, Index rows) {
 /// Every instruction set of this machine, forced in turn.
 class OnTarget : public ::testing::TestWithParam<std::string> {
  protected:
-  void SetUp() override { cpu::force_target(GetParam()); }
-  void TearDown() override { cpu::force_target(""); }
+  void SetUp() override { tensor::force_target(GetParam()); }
+  void TearDown() override { tensor::force_target(""); }
 };
 class EpilogueOn : public OnTarget {};
 class DropoutOn : public OnTarget {};
 class BatchNormOn : public OnTarget {};
-const auto kTargets = ::testing::ValuesIn(cpu::available_targets());
+const auto kTargets = ::testing::ValuesIn(tensor::available_targets());
 const auto kName = [](const auto& target) { return target.param; };
 INSTANTIATE_TEST_SUITE_P(Targets, EpilogueOn, kTargets, kName);
 INSTANTIATE_TEST_SUITE_P(Targets, DropoutOn, kTargets, kName);
 INSTANTIATE_TEST_SUITE_P(Targets, BatchNormOn, kTargets, kName);
 
 TEST_P(EpilogueOn, TargetIsTheForcedOne) {
-  EXPECT_EQ(cpu::chosen_target(), GetParam());
-  EXPECT_THROW(cpu::force_target("no such set"), base::InvalidArgument);
+  EXPECT_EQ(tensor::chosen_target(), GetParam());
+  EXPECT_THROW(tensor::force_target("no such set"), base::InvalidArgument);
 }
 
 // Tolerances: fp32 against fp64, values of order one, sums over 131 rows.

@@ -5,8 +5,8 @@
 #include <limits>
 
 #include "support.hpp"
-#include "tensor/cpu/targets.hpp"
 #include "tensor/kernels.hpp"
+#include "tensor/targets.hpp"
 
 namespace opx::tensor {
 namespace {
@@ -20,10 +20,10 @@ constexpr float kInfinity = std::numeric_limits<float>::infinity();
 /// Every instruction set of this machine, forced in turn.
 class LossOn : public ::testing::TestWithParam<std::string> {
  protected:
-  void SetUp() override { cpu::force_target(GetParam()); }
-  void TearDown() override { cpu::force_target(""); }
+  void SetUp() override { tensor::force_target(GetParam()); }
+  void TearDown() override { tensor::force_target(""); }
 };
-INSTANTIATE_TEST_SUITE_P(Targets, LossOn, ::testing::ValuesIn(cpu::available_targets()),
+INSTANTIATE_TEST_SUITE_P(Targets, LossOn, ::testing::ValuesIn(tensor::available_targets()),
                          [](const auto& target) { return target.param; });
 
 struct Labels {
@@ -52,7 +52,8 @@ TEST_P(LossOn, SoftmaxCrossEntropyEqualsReference) {
     const Labels l(5001, classes);
     Strided<float> got(5001, classes, 1), expected(5001, classes, 1);
     const LossSum a = softmax_cross_entropy(context, x.read(), l.labels, l.use, 0.25, got.view());
-    const LossSum b = ref::softmax_cross_entropy(context, x.read(), l.labels, l.use, 0.25, expected.view(), {});
+    const LossSum b =
+        ref::softmax_cross_entropy(context, x.read(), l.labels, l.use, 0.25, expected.view(), {});
     EXPECT_EQ(a.terms, b.terms);
     EXPECT_NEAR(a.sum, b.sum, 1e-6 * b.sum + 1e-9) << classes;
     EXPECT_LT(worst_difference(got.read(), expected.read()), 1e-6) << classes;

@@ -1,14 +1,14 @@
 // SPDX-FileCopyrightText: 2026 The Orthoplex authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The instruction sets that the Highway kernels were compiled for and this machine has. For tests and
-// benchmarks.
+// The instruction sets that the Highway kernels (of tensor and spmm) were compiled for and this machine has.
+// For tests, benchmarks and logs.
 #pragma once
 
 #include <string>
 #include <vector>
 
-namespace opx::tensor::cpu {
+namespace opx::tensor {
 
 /// What the kernels dispatch to now.
 [[nodiscard]] std::string chosen_target();
@@ -18,4 +18,4 @@ namespace opx::tensor::cpu {
 /// choice. Throws InvalidArgument for a name that is not available.
 void force_target(const std::string& name);
 
-}  // namespace opx::tensor::cpu
+}  // namespace opx::tensor
