@@ -245,8 +245,8 @@ struct CommOptions {
   int direct_ranks = 64;
   /// MPI: ranks compare what they call before every collective; where operation, count, type, operator, root
   /// or purpose differ all throw CommError that names the ranks and both calls. Costs a small exchange a call
-  /// and the overlap of non-blocking ones; always on where the library is built without NDEBUG. Threads always
-  /// compare.
+  /// and the overlap of non-blocking ones; always on where the library is built without NDEBUG. Threads
+  /// always compare.
   bool check_collectives = false;
 };
 

@@ -152,8 +152,7 @@ void check(comm::Communicator& world, const layout::Grid& shape, const Problem& 
   const std::vector<float> first(parameters.all.begin(), parameters.all.end());
   EXPECT_EQ(gcn.step(parameters.values, parameters.gradients, 5), loss) << what;
   parameters.reduce(context, world);
-  EXPECT_EQ(std::memcmp(first.data(), parameters.all.data(), first.size() * sizeof(float)), 0)
-      << what;
+  EXPECT_EQ(std::memcmp(first.data(), parameters.all.data(), first.size() * sizeof(float)), 0) << what;
 
   Matrix<float> own(context, home.block_rows, p.widths.back());
   gcn.logits(parameters.values, own.view());
