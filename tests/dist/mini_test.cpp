@@ -373,7 +373,9 @@ TEST(MiniBatch, Bfloat16WireTrainsCloseToFp32) {
       for (const layout::Grid& grid : grids_of(world.size())) {
         const double far = loss_distance(run(world, grid, store, for_grid(config, grid)), want);
         EXPECT_LE(far, 3e-2) << layout::to_string(grid) << " " << estimator;
-        EXPECT_GT(far, 1e-6) << "the wire was fp32 on " << layout::to_string(grid);
+        if (grid.tensor_ranks() > 1) {  // else nothing travels
+          EXPECT_GT(far, 1e-6) << "the wire was fp32 on " << layout::to_string(grid);
+        }
       }
     }
   });
