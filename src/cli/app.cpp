@@ -143,7 +143,8 @@ class Application {
 
   const Terminal& terminal_;
   Environment environment_;
-  CLI::App app_{"Distributed full-graph training of graph neural networks on any grid of ranks."};
+  CLI::App app_{
+      "Distributed full-graph and mini-batch training of graph neural networks on any grid of ranks."};
   std::vector<Entry> entries_;
 };
 

@@ -29,7 +29,8 @@ Ctrl-C writes a checkpoint and leaves.)";
 class Train : public Command {
  public:
   explicit Train(CLI::App& app)
-      : flags_(*app.add_subcommand("train", "Train a model on the full graph of a prepared dataset")
+      : flags_(*app.add_subcommand("train",
+                                   "Train a model on the full graph or on mini-batches of a prepared dataset")
                     ->footer(std::string(kFooter))) {}
 
   void run(const Environment& environment) override {
