@@ -94,8 +94,8 @@ void MiniTrainer::log_start() {
   if (ratio * degree < 2)
     context_.logger().warning(
         "a vertex has about {:.2f} neighbours in a batch (ratio {:.4g} x mean degree {:.1f}): below 2 most "
-        "rows "
-        "learn little from the graph; take a larger batch, estimator self-normalised or sampler cluster",
+        "rows learn little from the graph; take a larger batch, estimator self-normalised or sampler "
+        "cluster",
         ratio * degree, ratio, degree);
 }
 
