@@ -48,6 +48,16 @@ sampling::BatchOptions MiniTrainer::batch_options() const {
           .estimator = sampling::parse_estimator(config_.mini.estimator)};
 }
 
+void MiniTrainer::require_weights_that_add() const {
+  if (config_.mini.estimator != "self-normalised") return;
+  const std::span<const float> values = shard_.forward(0).view().values;
+  const auto least = std::min_element(values.begin(), values.end());
+  OPX_REQUIRE(least == values.end() || *least >= 0, InvalidArgument,
+              "estimator self-normalised divides by the sum of a row's sampled weights; dataset '{}' has a "
+              "negative weight, {}: use estimator unbiased",
+              store_.info().name, *least);
+}
+
 void MiniTrainer::make_source() {
   const Turn turn{.first = Index{grid_.coord().d} * config_.mini.accumulate,
                   .accumulate = config_.mini.accumulate,
@@ -55,6 +65,7 @@ void MiniTrainer::make_source() {
   tensor::Matrix<float> features = std::move(data_.features);
   const SampleData data{shard_, store_, std::as_const(features).view(), data_, use_[0]};
   comm::agree(grid_.world(), [&] {
+    require_weights_that_add();
     source_ = std::make_unique<BatchSource>(data, config_, batch_options(), turn);
     OPX_REQUIRE(per_step_ <= batches(), InvalidArgument,
                 "{} replicas with {} sub-batches each take {} sub-batches a step, but an epoch has only {}",
@@ -183,6 +194,10 @@ void MiniTrainer::fill_tail(const Sums& sums, bool stop) {
 void MiniTrainer::finish_statistics(Index sub_batches) {
   const std::span<const float> sums = network_->parameters().tail().subspan(kTail);
   const std::span<float> now = network_->parameters().statistics();
+  if (network_->parameters().tail()[kWeight] <= 0) {  // the step changes nothing
+    std::copy(statistics_before_.begin(), statistics_before_.end(), now.begin());
+    return;
+  }
   for (std::size_t i = 0; i < now.size(); ++i) now[i] = sums[i] / static_cast<float>(sub_batches);
 }
 

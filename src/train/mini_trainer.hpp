@@ -53,6 +53,7 @@ class MiniTrainer final : public TrainerBase {
 
   void check() const;
   void make_source();
+  void require_weights_that_add() const;
   [[nodiscard]] SampleData sample_data() const;
   [[nodiscard]] sampling::BatchOptions batch_options() const;
   void run_sub_batch(sampling::Ticket ticket, bool first, bool last, bool stop, Sums& sums);

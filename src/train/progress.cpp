@@ -28,6 +28,7 @@ Json to_object(const EpochSums& e) {
   const BatchCounts& c = e.counts;
   return {{"steps", e.steps},
           {"loss", e.loss},
+          {"updates", e.updates},
           {"weight", e.weight},
           {"norm", e.norm},
           {"seconds", e.seconds},
@@ -39,6 +40,7 @@ EpochSums epoch_sums(const Json& json) {
   EpochSums e;
   e.steps = json.at("steps").get<Index>();
   e.loss = number(json.at("loss"));
+  e.updates = json.at("updates").get<Index>();
   e.weight = number(json.at("weight"));
   e.norm = number(json.at("norm"));
   e.seconds = number(json.at("seconds"));

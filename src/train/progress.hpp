@@ -22,7 +22,7 @@ struct BatchCounts {
 
 /// An epoch under way: sums over its steps so far.
 struct EpochSums {
-  Index steps = 0;
+  Index steps = 0, updates = 0;  ///< done, and of these with a labelled row
   double loss = 0, weight = 0, norm = 0, seconds = 0;
   BatchCounts counts;
 };

@@ -185,12 +185,13 @@ class Session {
       sums.loss += step.loss * step.weight;
       sums.weight += step.weight;
       sums.norm += step.gradient_norm;
+      sums.updates += step.weight > 0 ? 1 : 0;
       sums.seconds += base::now_seconds() - start;
       report.learning_rate = step.learning_rate;
       if (sums.steps < steps) between_steps(step.stop);
     }
     report.loss = sums.weight > 0 ? sums.loss / sums.weight : 0;
-    report.gradient_norm = sums.norm / static_cast<double>(steps);
+    report.gradient_norm = sums.updates > 0 ? sums.norm / static_cast<double>(sums.updates) : 0;
     report.seconds = sums.seconds;
     report.steps = steps;
     report_batches(report);
@@ -242,7 +243,8 @@ class Session {
   void evaluate(EpochReport& report) {
     const double start = base::now_seconds();
     const base::PhaseScope scope(context_.clock(), base::Phase::kEvaluate, "evaluate");
-    const Evaluation e = trainer().evaluate();
+    Evaluation e = trainer().evaluate();
+    follow_first_replica(e);
     report.evaluated = true;
     report.metric = trainer().metric();
     report.train = e.metrics[0], report.valid = e.metrics[1], report.test = e.metrics[2];
@@ -251,6 +253,20 @@ class Session {
     record_target(report.valid);
     report.evaluate_seconds = base::now_seconds() - start;
     evaluate_seconds_ += report.evaluate_seconds;
+  }
+
+  /// Every replica evaluates alike; on processors that round differently one prediction may flip, and the
+  /// ranks must still agree on when to stop.
+  void follow_first_replica(Evaluation& e) {
+    if (trainer().grid().grid().gd == 1) return;
+    std::vector<double> values(e.loss.begin(), e.loss.end());
+    for (const Metrics& split : e.metrics)
+      for (const auto& metric : split) values.push_back(metric.second);
+    world_.broadcast(std::span<double>(values), 0, CommPurpose::kMetric);
+    auto next = values.cbegin();
+    for (double& loss : e.loss) loss = *next++;
+    for (Metrics& split : e.metrics)
+      for (auto& metric : split) metric.second = *next++;
   }
 
   void record_target(const Metrics& valid) {

@@ -495,6 +495,20 @@ TEST(MiniBatch, RefusesWhatCannotBe) {
   });
 }
 
+// Rows are scaled by their sums, which mean nothing where weights cancel; only some ranks hold the one edge.
+TEST(MiniBatch, SelfNormalisedRowsNeedWeightsThatAdd) {
+  test::MemoryStore store(kVertices, {{.dst = 1, .src = 0, .value = -1}, {.dst = 5, .src = 70}}, true);
+  store.set_virtual_blocks(kVirtualBlocks);
+  store.set_features(test::random_dense(kVertices, 12, 5));
+  store.set_labels(std::vector<std::int32_t>(kVertices, 1), 5);
+  store.set_splits(std::vector<graph::Split>(kVertices, graph::Split::kTrain));
+  test::for_each_world({1, 2, 4}, [&](comm::Communicator& world) {
+    const layout::Grid grid{world.size(), 1, 1, 1};
+    EXPECT_THROW((void)run(world, grid, store, mini_config("gin", "self-normalised")), base::InvalidArgument);
+    EXPECT_TRUE(std::isfinite(run(world, grid, store, mini_config("gin")).losses.front()));
+  });
+}
+
 // One training vertex: most steps have none, and change nothing.
 TEST(MiniBatch, AStepWithoutTrainingVerticesChangesNothing) {
   test::MemoryStore store = mini_store(true);
@@ -504,16 +518,20 @@ TEST(MiniBatch, AStepWithoutTrainingVerticesChangesNothing) {
   test::for_each_world({1, 2, 4}, [&](comm::Communicator& world) {
     for (const layout::Grid& grid : grids_of(world.size())) {
       RunConfig config = for_grid(mini_config("gcn"), grid);
+      config.model.norm = "batch";
       device::Context context({.threads = 1});
       parallel::ProcessGrid process_grid(world, grid);
       MiniTrainer trainer(context, process_grid, store, config);
+      const std::span<const float> statistics = trainer.network().parameters().statistics();
       Index skipped = 0;
       for (Index s = 0; s < trainer.steps_per_epoch(); ++s) {
+        const std::vector<float> running(statistics.begin(), statistics.end());
         const test::NamedParameters before = values_of(trainer.network().parameters());
         const TrainerBase::Step step = trainer.step({0, s}, false);
         const test::NamedParameters after = values_of(trainer.network().parameters());
         const bool same = before.at("layers.2.bias").data == after.at("layers.2.bias").data;
         EXPECT_EQ(same, step.weight == 0);
+        EXPECT_EQ(std::equal(running.begin(), running.end(), statistics.begin()), step.weight == 0);
         skipped += step.weight == 0 ? 1 : 0;
       }
       EXPECT_EQ(skipped, trainer.steps_per_epoch() - 1);
