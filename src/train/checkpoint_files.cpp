@@ -48,13 +48,17 @@ std::string sum_of(const io::H5Dataset& dataset) {
   return sum.hex();
 }
 
-bool is_intact(const io::H5File& file, const std::string& path) {
+/// `bytes` of the file: elements are stored as they are, so a dataset of more has a damaged shape.
+bool is_intact(const io::H5File& file, const std::string& path, std::uintmax_t bytes) {
   try {
     const io::H5Dataset dataset = file.dataset(path);
+    const auto rows = static_cast<std::uintmax_t>(std::max<Index>(dataset.rows(), 1));
+    const std::uintmax_t row = sizeof(float) * static_cast<std::uintmax_t>(dataset.row_size());
+    if (row > bytes / rows) return false;
     const std::string sum =
         dataset.type() == io::H5Type::kInt64 ? sum_of<std::int64_t>(dataset) : sum_of<float>(dataset);
     return dataset.string_attribute(kSum) == sum;
-  } catch (const std::exception&) {  // a damaged shape may ask for more memory than there is
+  } catch (const std::exception&) {
     return false;
   }
 }
@@ -72,12 +76,13 @@ std::string find_damage(const fs::path& model) {
   constexpr const char* kElsewhere = "attributes or structure";
   try {
     const io::H5File file = io::H5File::open(model);
+    const std::uintmax_t bytes = fs::file_size(model);
     std::vector<std::string> paths = paths_below(file, "parameters");
     for (const std::string& state : paths_below(file, "optimizer"))
       for (std::string& path : paths_below(file, state)) paths.push_back(std::move(path));
     if (file.has("original_ids")) paths.emplace_back("original_ids");
     for (const std::string& path : paths)
-      if (!is_intact(file, path)) return fmt::format("dataset '{}'", path);
+      if (!is_intact(file, path, bytes)) return fmt::format("dataset '{}'", path);
     return kElsewhere;
   } catch (const std::exception&) {
     return kElsewhere;
