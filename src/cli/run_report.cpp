@@ -30,6 +30,17 @@ std::string epoch_line(const train::EpochReport& report) {
   return line;
 }
 
+namespace {
+
+std::string target_text(const train::TrainResult& result) {
+  if (result.target_metric <= 0) return "";
+  if (result.target_epoch < 0) return "not reached";
+  return fmt::format("epoch {}, {} of training", result.target_epoch,
+                     base::format_duration(result.target_seconds));
+}
+
+}  // namespace
+
 std::string train_text(const train::TrainResult& result) {
   std::string text;
   const auto line = [&](std::string_view name, const std::string& value) {
@@ -37,6 +48,9 @@ std::string train_text(const train::TrainResult& result) {
   };
   line("epochs", fmt::format("{} in {}, median {:.4g} s", result.epochs_done,
                              base::format_duration(result.seconds), result.median_epoch_seconds));
+  line("time", fmt::format("training {}, evaluation {}", base::format_duration(result.train_seconds),
+                           base::format_duration(result.evaluate_seconds)));
+  line(fmt::format("target {} {:.4g}", result.metric, result.target_metric), target_text(result));
   line("parameters", base::format_count(result.parameters));
   line("training loss", fmt::format("{:.6f}", result.final_loss));
   line("valid, last epoch", all_metrics_text(result.last_valid));
@@ -54,18 +68,26 @@ std::string train_text(const train::TrainResult& result) {
 }
 
 Json train_json(const train::TrainResult& result) {
-  return {{"epochs_done", result.epochs_done},
-          {"final_loss", result.final_loss},
-          {"metric", result.metric},
-          {"last", {{"valid", result.last_valid}, {"test", result.last_test}}},
-          {"best", {{"epoch", result.best_epoch}, {"valid", result.best_valid}, {"test", result.best_test}}},
-          {"parameters", result.parameters},
-          {"seconds", result.seconds},
-          {"median_epoch_seconds", result.median_epoch_seconds},
-          {"peak_memory", result.peak_memory},
-          {"modelled_memory", result.modelled_memory},
-          {"run_dir", result.run_dir.string()},
-          {"checkpoint", result.last_checkpoint.string()}};
+  Json json = {
+      {"epochs_done", result.epochs_done},
+      {"final_loss", result.final_loss},
+      {"metric", result.metric},
+      {"last", {{"valid", result.last_valid}, {"test", result.last_test}}},
+      {"best", {{"epoch", result.best_epoch}, {"valid", result.best_valid}, {"test", result.best_test}}},
+      {"parameters", result.parameters},
+      {"seconds", result.seconds},
+      {"median_epoch_seconds", result.median_epoch_seconds},
+      {"train_seconds", result.train_seconds},
+      {"evaluate_seconds", result.evaluate_seconds},
+      {"peak_memory", result.peak_memory},
+      {"modelled_memory", result.modelled_memory},
+      {"run_dir", result.run_dir.string()},
+      {"checkpoint", result.last_checkpoint.string()}};
+  if (result.target_metric <= 0) return json;
+  json["target"] = {{"value", result.target_metric}, {"epoch", nullptr}, {"seconds", nullptr}};
+  if (result.target_epoch >= 0)
+    json["target"]["epoch"] = result.target_epoch, json["target"]["seconds"] = result.target_seconds;
+  return json;
 }
 
 std::string eval_text(const train::EvalResult& result) {

@@ -56,6 +56,7 @@ std::string to_json(const EpochReport& r) {
     json["train"] = r.train;
     json["valid"] = r.valid;
     json["test"] = r.test;
+    if (r.target_epoch >= 0) json["target_epoch"] = r.target_epoch, json["target_seconds"] = r.target_seconds;
   }
   if (r.mini) {
     json["steps"] = r.steps;

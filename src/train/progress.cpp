@@ -73,6 +73,7 @@ std::string to_json(const Progress& p) {
                      {"loss", p.loss},
                      {"epoch", to_object(p.epoch)},
                      {"train_seconds", p.train_seconds},
+                     {"evaluate_seconds", p.evaluate_seconds},
                      {"target_epoch", p.target_epoch},
                      {"target_seconds", p.target_seconds},
                      {"best_epoch", p.best_epoch},
@@ -97,6 +98,7 @@ Progress progress_from_json(std::string_view text, const std::string& file) {
       p.target_epoch = json.at("target_epoch").get<int>();
       p.target_seconds = number(json.at("target_seconds"));
     }
+    if (json.contains("evaluate_seconds")) p.evaluate_seconds = number(json.at("evaluate_seconds"));
     p.best_epoch = json.at("best_epoch").get<int>();
     p.best_value = number(json.at("best_value"));
     p.evaluations_since_best = json.at("evaluations_since_best").get<int>();

@@ -29,9 +29,10 @@ struct EpochSums {
 
 struct Progress {
   int epochs_done = 0;
-  EpochSums epoch;           ///< of the next epoch, where it has begun
-  double train_seconds = 0;  ///< of all epochs done
-  int target_epoch = -1;     ///< epochs done when the target metric was reached; -1: not yet
+  EpochSums epoch;              ///< of the next epoch, where it has begun
+  double train_seconds = 0;     ///< of all epochs done
+  double evaluate_seconds = 0;  ///< of all evaluations
+  int target_epoch = -1;        ///< epochs done when the target metric was reached; -1: not yet
   double target_seconds = 0;
   double loss = 0;      ///< of the last epoch
   int best_epoch = -1;  ///< epochs done when the validation metric was best; -1: no evaluation yet

@@ -251,8 +251,9 @@ class Session {
     report.valid_loss = e.loss[1];
     progress_.record(trainer().metric(), report.valid, report.test);
     record_target(report.valid);
+    report.target_epoch = progress_.target_epoch, report.target_seconds = progress_.target_seconds;
     report.evaluate_seconds = base::now_seconds() - start;
-    evaluate_seconds_ += report.evaluate_seconds;
+    progress_.evaluate_seconds += report.evaluate_seconds;
   }
 
   /// Every replica evaluates alike; on processors that round differently one prediction may flip, and the
@@ -328,7 +329,8 @@ class Session {
     }
     r.parameters = trainer().parameter_count();
     r.peak_memory = static_cast<std::int64_t>(trainer().peak_memory());
-    r.evaluate_seconds = evaluate_seconds_;
+    r.train_seconds = progress_.train_seconds, r.evaluate_seconds = progress_.evaluate_seconds;
+    r.target_metric = config_.target_metric;
     r.target_epoch = progress_.target_epoch, r.target_seconds = progress_.target_seconds;
     r.modelled_memory = modelled_memory_;
     return r;
@@ -346,7 +348,6 @@ class Session {
   std::unique_ptr<Journal> journal_;
   std::unique_ptr<base::TraceWriter> trace_;
   std::vector<double> epoch_seconds_;
-  double evaluate_seconds_ = 0;
   std::int64_t modelled_memory_ = 0;
 };
 

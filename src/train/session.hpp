@@ -22,8 +22,8 @@ namespace opx::train {
 /// of labels given).
 using Metrics = std::map<std::string, double>;
 
-/// What one epoch gave; identical on every rank apart from `seconds_by_phase`, `bytes_by_axis`, `peak_memory`
-/// (this rank's).
+/// What one epoch gave; identical on every rank apart from what each measures for itself: all seconds,
+/// `vertices_per_second` (of all vertices, over this rank's seconds), `bytes_by_axis` and `peak_memory`.
 struct EpochReport {
   int epoch = 0, epochs = 0;  ///< epochs done (the first report says 1), and asked for
   double loss = 0;
@@ -34,6 +34,9 @@ struct EpochReport {
   Metrics train, valid, test;  ///< where evaluated
   double seconds = 0;          ///< of the training steps, without evaluation and checkpoints
   double evaluate_seconds = 0;
+  int target_epoch =
+      -1;  ///< where evaluated: epochs done when the target metric was first reached; -1: not yet
+  double target_seconds = 0;  ///< training time until then
   std::int64_t steps = 1;
   bool mini = false;  ///< what follows is of mini-batches, over all ranks
   std::int64_t sub_batches = 0, vertices = 0, skipped_steps = 0;
@@ -59,11 +62,13 @@ struct TrainResult {
   int best_epoch = -1;            ///< epochs done by then; -1: never evaluated
   Metrics best_valid, best_test;  ///< at the best validation epoch
   std::filesystem::path run_dir, last_checkpoint;
-  double seconds = 0;
+  double seconds = 0;  ///< since the start or the resume, everything counted
   double median_epoch_seconds = 0;
-  double evaluate_seconds = 0;  ///< of all evaluations
-  int target_epoch = -1;        ///< epochs done when the target metric was reached; -1: never, or none set
-  double target_seconds = 0;    ///< training time until then, without evaluation
+  double train_seconds = 0;     ///< of the steps of all epochs, also those before a resume
+  double evaluate_seconds = 0;  ///< of all evaluations, never part of train_seconds
+  double target_metric = 0;     ///< what was asked for; 0: nothing
+  int target_epoch = -1;        ///< epochs done when it was reached; -1: never, or none set
+  double target_seconds = 0;    ///< train_seconds by then
   std::int64_t parameters = 0;
   std::int64_t peak_memory = 0;      ///< this rank's Buffers, bytes
   std::int64_t modelled_memory = 0;  ///< what the memory model said before the run, bytes

@@ -23,7 +23,7 @@ class RoundTrip(support.Case):
         self.assertEqual({row["grid"] for row in info["schemes"]}, {"1x1x4", "1x2x2", "1x4x1", "2x1x2", "2x2x1", "4x1x1"})
 
         result = self.good("--json", "-q", "train", "tiny.opx", "--run-dir", "run", "--layers", 2, "--hidden", 16, "--epochs", 40,
-                           "--eval-every", 10).json()
+                           "--eval-every", 10, "--target-metric", 0.3).json()
         self.assertEqual(result["epochs_done"], 40)
         accuracy = result["last"]["test"]["accuracy"]
         self.assertGreater(accuracy, 0.5)
@@ -32,6 +32,13 @@ class RoundTrip(support.Case):
 
         lines = [json.loads(line) for line in (self.folder / "run/metrics.jsonl").read_text().splitlines()]
         self.assertGreaterEqual(len(lines), 40)
+        self.assertEqual(result["target"]["value"], 0.3)
+        reached = next(line for line in lines if line.get("valid", {}).get("accuracy", 0) >= 0.3)
+        self.assertEqual(result["target"]["epoch"], reached["epoch"])
+        self.assertEqual(lines[-1]["target_epoch"], reached["epoch"])
+        self.assertAlmostEqual(result["target"]["seconds"], sum(line["seconds"] for line in lines[:reached["epoch"]]), places=9)
+        self.assertAlmostEqual(result["train_seconds"], sum(line["seconds"] for line in lines), places=9)
+        self.assertAlmostEqual(result["evaluate_seconds"], sum(line.get("evaluate_seconds", 0) for line in lines), places=9)
 
         self.good("predict", "run", "-o", "classes.csv")
         with open(self.folder / "classes.csv", newline="") as file:

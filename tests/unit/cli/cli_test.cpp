@@ -4,10 +4,12 @@
 // The command line inside the process: what goes to which stream, and with which exit code.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include "cli/bench_statistics.hpp"
 #include "cli/command.hpp"
 #include "cli/progress.hpp"
+#include "cli/run_report.hpp"
 
 namespace opx::cli {
 namespace {
@@ -78,6 +80,24 @@ TEST(Progress, PlainLinesWithoutATerminalAndNothingWhenQuiet) {
   environment.quiet = true;
   Progress(environment).update(0.5, "x", true);
   EXPECT_EQ(err, "");
+}
+
+TEST(RunReport, TargetAndTimeOfTrainingApartFromEvaluation) {
+  train::TrainResult r;
+  r.epochs_done = 20;
+  r.metric = "accuracy";
+  r.seconds = 30, r.train_seconds = 12.25, r.evaluate_seconds = 4.5;
+  EXPECT_THAT(train_text(r), HasSubstr("time                       training 12.2 s, evaluation 4.5 s\n"));
+  EXPECT_THAT(train_text(r), testing::Not(HasSubstr("target")));
+  EXPECT_FALSE(train_json(r).contains("target"));
+  EXPECT_EQ(train_json(r)["train_seconds"], 12.25);
+  EXPECT_EQ(train_json(r)["evaluate_seconds"], 4.5);
+  r.target_metric = 0.85;
+  EXPECT_THAT(train_text(r), HasSubstr("target accuracy 0.85       not reached\n"));
+  EXPECT_EQ(train_json(r)["target"].dump(), R"({"value":0.85,"epoch":null,"seconds":null})");
+  r.target_epoch = 7, r.target_seconds = 3.5;
+  EXPECT_THAT(train_text(r), HasSubstr("target accuracy 0.85       epoch 7, 3.5 s of training\n"));
+  EXPECT_EQ(train_json(r)["target"].dump(), R"({"value":0.85,"epoch":7,"seconds":3.5})");
 }
 
 TEST(Quantiles, NearestRank) {

@@ -36,11 +36,14 @@ TEST(Progress, SurvivesJsonBitForBit) {
   Progress p;
   p.epochs_done = 7;
   p.loss = 1.0 / 3;
+  p.train_seconds = 1.0 / 7, p.evaluate_seconds = 0.3;
   p.best_epoch = 5;
   p.best_value = 0.1;
   p.best_test = {{"accuracy", 2.0 / 7}, {"macro_f1", kNan}};
   const Progress q = progress_from_json(to_json(p), "file");
   EXPECT_EQ(q.loss, p.loss);
+  EXPECT_EQ(q.train_seconds, p.train_seconds);
+  EXPECT_EQ(q.evaluate_seconds, p.evaluate_seconds);
   EXPECT_EQ(q.best_value, p.best_value);
   EXPECT_EQ(q.best_test.at("accuracy"), 2.0 / 7);
   EXPECT_TRUE(std::isnan(q.best_test.at("macro_f1")));
@@ -58,6 +61,9 @@ TEST(EpochJson, NanIsNullAndEvaluationIsOptional) {
   r.evaluated = true;
   r.valid = {{"accuracy", kNan}};
   EXPECT_NE(to_json(r).find("\"valid\":{\"accuracy\":null}"), std::string::npos);
+  EXPECT_EQ(to_json(r).find("target"), std::string::npos);
+  r.target_epoch = 2, r.target_seconds = 0.25;
+  EXPECT_NE(to_json(r).find("\"target_epoch\":2,\"target_seconds\":0.25"), std::string::npos);
 }
 
 }  // namespace
