@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: 2026 The Orthoplex authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Aligned, uninitialised, move-only memory of one Context, counted in its MemoryAccount.
+// Aligned, uninitialised, move-only memory of one Context (of the host, or of its GPU), counted in its
+// MemoryAccount.
 #pragma once
 
 #include <algorithm>
@@ -16,23 +17,24 @@
 namespace opx::device {
 
 namespace detail {
-/// 64-byte-aligned memory (2 MiB pages advised from 4 MiB on); throws OutOfMemory with the size asked for.
-[[nodiscard]] void* allocate(std::size_t bytes);
-void deallocate(void* pointer, std::size_t bytes) noexcept;
+/// Counted memory: of the host, 64-byte aligned (2 MiB pages advised from 4 MiB on), or of the Context's GPU
+/// in the order of its compute stream. Throws OutOfMemory with the size asked for.
+[[nodiscard]] void* allocate(Context& context, std::size_t bytes);
+void deallocate(Context& context, void* pointer, std::size_t bytes) noexcept;
+/// Within memory of the Context.
+void copy(Context& context, void* to, const void* from, std::size_t bytes);
 }  // namespace detail
 
-/// Owns `size` elements of T, not initialised. The Context must outlive it.
+/// Owns `size` elements of T, not initialised. The Context must outlive it. Elements may be touched by the
+/// host (operator[], iterators) only where the Context is not on a GPU; see transfer.hpp.
 template <class T>
 class Buffer {
   static_assert(std::is_trivially_copyable_v<T>);
 
  public:
   Buffer() = default;
-  Buffer(Context& context, Index size) : account_(&context.memory()), size_(size), capacity_(size) {
-    if (size_ > 0) {
-      data_ = static_cast<T*>(detail::allocate(held()));
-      account_->add(held());
-    }
+  Buffer(Context& context, Index size) : context_(&context), size_(size), capacity_(size) {
+    if (size_ > 0) data_ = static_cast<T*>(detail::allocate(context, held()));
   }
   Buffer(Buffer&& other) noexcept { swap(other); }
   Buffer& operator=(Buffer&& other) noexcept {
@@ -42,13 +44,10 @@ class Buffer {
   Buffer(const Buffer&) = delete;
   Buffer& operator=(const Buffer&) = delete;
   ~Buffer() {
-    if (data_ != nullptr) {
-      account_->remove(held());
-      detail::deallocate(data_, held());
-    }
+    if (data_ != nullptr) detail::deallocate(*context_, data_, held());
   }
   void swap(Buffer& other) noexcept {
-    std::swap(account_, other.account_);
+    std::swap(context_, other.context_);
     std::swap(data_, other.data_);
     std::swap(size_, other.size_);
     std::swap(capacity_, other.capacity_);
@@ -58,7 +57,7 @@ class Buffer {
   void resize(Context& context, Index size) {
     if (size > capacity_) {
       Buffer grown(context, std::max(size, capacity_ + capacity_ / 2));
-      std::copy_n(data_, size_, grown.data_);
+      if (size_ > 0) detail::copy(context, grown.data_, data_, bytes());
       swap(grown);
     }
     size_ = size;
@@ -82,7 +81,7 @@ class Buffer {
  private:
   [[nodiscard]] std::size_t held() const noexcept { return static_cast<std::size_t>(capacity_) * sizeof(T); }
 
-  MemoryAccount* account_ = nullptr;
+  Context* context_ = nullptr;
   T* data_ = nullptr;
   Index size_ = 0, capacity_ = 0;
 };

@@ -6,6 +6,7 @@
 
 #include "base/error.hpp"
 #include "device/cpu/parallel.hpp"
+#include "device/gpu/device.hpp"
 
 namespace opx::device {
 
@@ -21,6 +22,16 @@ Context::Context(ContextOptions options)
       logger_(std::move(options.logger)) {
   OPX_REQUIRE(options.threads >= 0, InvalidArgument, "threads is {}; it takes 1 or more, or 0 for all cores",
               options.threads);
+  if (options.gpu < 0) return;
+  gpu_ = std::make_unique<gpu::Device>(gpu::DeviceOptions{.ordinal = options.gpu});
+  host_ = std::make_unique<Context>(ContextOptions{.threads = threads_, .logger = logger_});
+}
+
+Context::~Context() = default;
+
+gpu::Device& Context::gpu() {
+  OPX_REQUIRE(gpu_ != nullptr, InvalidArgument, "this Context computes on the CPU and has no GPU");
+  return *gpu_;
 }
 
 void Context::parallel_for(Index tasks, base::FunctionRef<void(Index)> task) {

@@ -1,13 +1,13 @@
 // SPDX-FileCopyrightText: 2026 The Orthoplex authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The handle that comes first in everything that computes: threads, logger, clock, memory account of one
-// rank. Nothing here is global; two ranks in one process have two Contexts. Today's only device is the CPU; a
-// GPU backend adds its stream and libraries here (design.md section 3).
+// The handle that comes first in everything that computes: where (the CPU, or one GPU), threads, logger,
+// clock, memory account of one rank. Nothing here is global; two ranks in one process have two Contexts.
 #pragma once
 
 #include <atomic>
 #include <cstddef>
+#include <memory>
 
 #include "base/function_ref.hpp"
 #include "base/log.hpp"
@@ -16,7 +16,11 @@
 
 namespace opx::device {
 
-/// Bytes that Buffers of one Context hold now and held at most. Thread-safe.
+namespace gpu {
+class Device;
+}
+
+/// Bytes that Buffers of one Context hold now and held at most (on a GPU: of its memory). Thread-safe.
 class MemoryAccount {
  public:
   void add(std::size_t bytes) noexcept;
@@ -32,13 +36,26 @@ class MemoryAccount {
 struct ContextOptions {
   int threads = 0;  ///< threads of this rank; 0: one per core of the machine
   base::Logger logger{};
+  /// Compute on the GPU of this number (gpu::count() says how many there are); -1: on the CPU.
+  int gpu = -1;
 };
 
 class Context {
  public:
+  /// Throws NotCompiled or DeviceError where options.gpu names a GPU that is not there.
   explicit Context(ContextOptions options = {});
+  ~Context();
   Context(const Context&) = delete;
   Context& operator=(const Context&) = delete;
+
+  /// Whether Buffers of this Context are memory of a GPU, and ops given it run there, in the order of the
+  /// compute stream, and return before they are done. Spans and views that such ops take are memory of that
+  /// GPU unless their contract says "host".
+  [[nodiscard]] bool on_gpu() const noexcept { return gpu_ != nullptr; }
+  /// Throws InvalidArgument on the CPU.
+  [[nodiscard]] gpu::Device& gpu();
+  /// A Context of the same rank for work on host memory: itself on the CPU.
+  [[nodiscard]] Context& host() noexcept { return host_ ? *host_ : *this; }
 
   [[nodiscard]] int threads() const noexcept { return threads_; }
   [[nodiscard]] const base::Logger& logger() const noexcept { return logger_; }
@@ -59,6 +76,8 @@ class Context {
   base::Logger logger_;
   base::PhaseClock clock_;
   MemoryAccount memory_;
+  std::unique_ptr<gpu::Device> gpu_;
+  std::unique_ptr<Context> host_;
 };
 
 /// Cores this process may use.
