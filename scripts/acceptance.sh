@@ -27,8 +27,9 @@ rmat20() { graph rmat20 rmat --scale 20 --edge-factor 16 --feature-dim 128 --cla
 data() {
   [ -n "${OPX_TEST_DATA:-}" ] || { echo "acceptance: set OPX_TEST_DATA to the folder of the public graphs" >&2; exit 2; }
 }
-prepared() {  # dataset of OPX_TEST_DATA: prepared once
-  [ -e "$work/$1.opx" ] || run "$orthoplex" -q prepare "$OPX_TEST_DATA/$1" --add-inverse-edge -o "$work/$1.opx"
+prepared() {  # dataset of OPX_TEST_DATA: prepared once, with the parts that sampler cluster takes (five a batch at ratio 0.1)
+  if [ -e "$work/$1.opx" ] && ! "$orthoplex" info "$work/$1.opx" | grep -q '^parts  *none'; then return; fi
+  run "$orthoplex" -q prepare "$OPX_TEST_DATA/$1" --add-inverse-edge --parts 50 -o "$work/$1.opx"
 }
 
 demo() { scripts/demo.sh; }
