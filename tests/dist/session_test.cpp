@@ -411,6 +411,150 @@ TEST(Session, RefusesWhatCannotBe) {
   });
 }
 
+// ---------------------------------------------------------------- mini-batches
+
+/// Five sub-batches an epoch.
+RunConfig mini_config_of(const Place& place, const std::string& run, const char* sampler = "stratified") {
+  RunConfig c = config_of(place, run);
+  c.mode = "mini";
+  c.mini.batch_ratio = 0.2;
+  c.mini.sampler = sampler;
+  c.epochs = 4;
+  c.checkpoint_every = 0;
+  return c;
+}
+
+/// Asks to stop at the n-th poll; a rank polls before every step and after every epoch.
+Hooks stop_at(int n, bool asks) {
+  return {.stop_requested = [n, asks, polls = 0]() mutable { return asks && ++polls >= n; }};
+}
+
+TEST(MiniSession, StopsWithinAnEpochAndResumesBitEqual) {
+  test::for_each_world({1, 2, 4}, [](comm::Communicator& world) {
+    const Place place("mini-stop");
+    for (const char* sampler : {"stratified", "saint-walk"}) {
+      place.make(world);
+      RunConfig whole = mini_config_of(place, "whole", sampler);
+      if (world.size() > 1) whole.grid = layout::to_string({world.size() / 2, 1, 1, 2});
+      const TrainResult want = run(world, whole);
+      const int steps = world.size() > 1 ? 3 : 5;  // two replicas share the sub-batches
+      RunConfig cut = whole;
+      cut.run_dir = (place / "cut").string();
+      const bool asks = world.rank() == world.size() - 1;
+      try {
+        (void)run(world, cut, stop_at(steps + 1 + 2, asks));
+        ADD_FAILURE() << "not stopped";
+      } catch (const base::Interrupted& e) {
+        EXPECT_THAT(e.what(), HasSubstr("stopped in epoch 2 of 4 after 2 of its"));
+      }
+      EXPECT_EQ(find_checkpoint(cut.run_dir).filename(), "epoch-000001-step-000002");
+      cut.resume = cut.run_dir;
+      const TrainResult got = run(world, cut);
+      EXPECT_EQ(got.final_loss, want.final_loss) << sampler;
+      EXPECT_EQ(got.last_test, want.last_test) << sampler;
+      EXPECT_EQ(difference(want.last_checkpoint, got.last_checkpoint), 0) << sampler;
+      if (world.rank() == 0) {
+        EXPECT_EQ(lines(place / "cut/metrics.jsonl").size(), 4U);
+      }
+      world.barrier();
+    }
+    place.remove(world);
+  });
+}
+
+TEST(MiniSession, EveryCheckpointWithinAnEpochResumesBitEqual) {
+  test::for_each_world({1, 2}, [](comm::Communicator& world) {
+    const Place place("mini-steps");
+    for (const char* sampler : {"stratified", "saint-walk"}) {
+      place.make(world);
+      RunConfig config = mini_config_of(place, "whole", sampler);
+      config.mini.checkpoint_every_steps = 3;
+      config.keep_checkpoints = 100;
+      const TrainResult want = run(world, config);
+      for (const char* name :
+           {"epoch-000000-step-000003", "epoch-000001-step-000004", "epoch-000003-step-000003"}) {
+        RunConfig again = config;
+        again.resume = (place / "whole/checkpoints" / name).string();
+        again.run_dir = (place / name).string();
+        const TrainResult got = run(world, again);
+        EXPECT_EQ(got.final_loss, want.final_loss) << sampler << " " << name;
+        EXPECT_EQ(difference(want.last_checkpoint, got.last_checkpoint), 0) << sampler << " " << name;
+      }
+    }
+    place.remove(world);
+  });
+}
+
+TEST(MiniSession, ResumeWithOtherSubBatchesIsRefused) {
+  test::for_each_world({1, 2}, [](comm::Communicator& world) {
+    const Place place("mini-refuse");
+    place.make(world);
+    RunConfig good = mini_config_of(place, "a");
+    good.epochs = 1;
+    (void)run(world, good);
+    good.resume = good.run_dir;
+    good.epochs = 2;
+    const auto refused = [&](auto&& change, const char* text) {
+      RunConfig c = good;
+      change(c);
+      try {
+        (void)run(world, c);
+        ADD_FAILURE() << "no error; wanted " << text;
+      } catch (const base::InvalidArgument& e) {
+        EXPECT_THAT(e.what(), HasSubstr(text));
+      }
+    };
+    refused([](RunConfig& c) { c.mini.sampler = "uniform"; },
+            "with sampler stratified, this run has uniform");
+    refused([](RunConfig& c) { c.mini.batch_ratio = 0.25; },
+            "batches of a ratio of 0.2, this run has a ratio of 0.25");
+    refused([](RunConfig& c) { c.mini.batch_ratio = 0.1, c.mini.batch_size = 61; },
+            "batches of a ratio of 0.2, this run has 61 vertices");
+    refused([](RunConfig& c) { c.mini.estimator = "self-normalised"; },
+            "with estimator unbiased, this run has self-normalised");
+    refused([](RunConfig& c) { c.mini.accumulate = 2; },
+            "steps of 1 sub-batches, this run has 2 sub-batches");
+    refused([](RunConfig& c) { c.mode = "full", c.mini = {}; }, "with mode mini, this run has full");
+    EXPECT_EQ(run(world, good).epochs_done, 2);
+    place.remove(world);
+  });
+}
+
+TEST(MiniSession, TheTraceHasALaneOfTheSampler) {
+  test::for_each_world({1, 2}, [](comm::Communicator& world) {
+    const Place place("mini-trace");
+    place.make(world);
+    RunConfig config = mini_config_of(place, "a");
+    config.trace = true;
+    config.target_metric = 0.01;
+    const TrainResult r = run(world, config);
+    EXPECT_EQ(r.target_epoch, 2) << "the first evaluation";
+    EXPECT_GT(r.train_seconds, r.target_seconds);
+    EXPECT_GT(r.evaluate_seconds, 0);
+    if (world.rank() == 0) {
+      std::vector<int> built(static_cast<std::size_t>(world.size()), 0);
+      for (const std::string& line : lines(place / "a/trace.json"))
+        for (int rank = 0; rank < world.size(); ++rank)
+          built[static_cast<std::size_t>(rank)] +=
+              line.find("\"cat\":\"sample\"") != std::string::npos &&
+              line.find("\"pid\":" + std::to_string(rank) + ",\"tid\":1}") != std::string::npos;
+      EXPECT_EQ(built, std::vector<int>(built.size(), 20)) << "four epochs of five on every rank";
+    }
+    place.remove(world);
+  });
+}
+
+TEST(MiniSession, ReplicasTimesTensorRanksAreTheRanks) {
+  test::for_each_world({2, 4}, [](comm::Communicator& world) {
+    const Place place("mini-ranks");
+    place.make(world);
+    RunConfig config = mini_config_of(place, "a");
+    config.grid = layout::to_string({1, 1, world.size(), 2});
+    EXPECT_THROW((void)run(world, config), base::InvalidArgument);
+    place.remove(world);
+  });
+}
+
 TEST(Session, EarlyStoppingEndsTheRun) {
   test::for_each_world({1, 2}, [](comm::Communicator& world) {
     const Place place("early");
