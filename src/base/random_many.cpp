@@ -4,6 +4,9 @@
 // KeyedPermutation at many points. A Philox round is a multiplication and a few exclusive ors: the compiler
 // turns the loop over lanes into vectors, once for each instruction set, and the widest that the processor
 // has is taken.
+//
+// A round sees only 2^half_bits different halves, about the square root of n. So where there are more points
+// than that, the rounds are tabulated first and a point costs six look-ups: 2^22 elements have 2048 halves.
 #include <array>
 #include <cstdint>
 
@@ -15,7 +18,8 @@ namespace {
 
 constexpr int kLanes = 64, kStep = 16;  // lanes in flight; those that one vector loop takes
 constexpr std::uint32_t kFeistelRounds = 6;
-constexpr Index kScalar = 8;  // fewer points are not worth a vector
+constexpr Index kScalar = 8;                                  // fewer points are not worth a vector
+constexpr unsigned kLeastTableBits = 4, kMostTableBits = 11;  // 48 KiB of tables
 
 // What is the same for all lanes, and their values as halves.
 struct Feistel {
@@ -55,19 +59,59 @@ struct Feistel {
   }
 }
 
+using Table = std::array<std::uint32_t, std::size_t{kFeistelRounds} << kMostTableBits>;
+
+// The rounds of every half, one round after the other.
+[[gnu::always_inline]] inline void tabulate(const Feistel& f, Table& table) {
+  std::uint32_t* at = table.data();
+  const std::uint32_t halves = f.half_mask + 1;  // a multiple of kStep
+  for (std::uint32_t r = 0; r < kFeistelRounds; ++r) {
+    for (std::uint32_t half = 0; half < halves; half += kStep, at += kStep) {
+      for (std::uint32_t i = 0; i < kStep; ++i) at[i] = philox_word(f, half + i, r) & f.half_mask;
+    }
+  }
+}
+
 using Network = void (*)(Feistel&, int);
+using Tabulate = void (*)(const Feistel&, Table&);
+struct Kernels {
+  Network network;
+  Tabulate tabulate;
+};
 void network_any(Feistel& f, int lanes) { network(f, lanes); }
+void tabulate_any(const Feistel& f, Table& table) { tabulate(f, table); }
 
 #if defined(__x86_64__) && defined(__GNUC__)
 [[gnu::target("avx2")]] void network_avx2(Feistel& f, int lanes) { network(f, lanes); }
 [[gnu::target("avx512f")]] void network_avx512(Feistel& f, int lanes) { network(f, lanes); }
-Network pick() {
-  if (__builtin_cpu_supports("avx512f")) return network_avx512;
-  return __builtin_cpu_supports("avx2") ? network_avx2 : network_any;
+[[gnu::target("avx2")]] void tabulate_avx2(const Feistel& f, Table& table) { tabulate(f, table); }
+[[gnu::target("avx512f")]] void tabulate_avx512(const Feistel& f, Table& table) { tabulate(f, table); }
+Kernels pick() {
+  if (__builtin_cpu_supports("avx512f")) return {network_avx512, tabulate_avx512};
+  if (__builtin_cpu_supports("avx2")) return {network_avx2, tabulate_avx2};
+  return {network_any, tabulate_any};
 }
 #else
-Network pick() { return network_any; }
+Kernels pick() { return {network_any, tabulate_any}; }
 #endif
+
+void evaluate_by_table(const Feistel& f, Index n, Range points, std::span<Index> out) {
+  Table table;  // written before it is read, as far as it is used
+  pick().tabulate(f, table);
+  const unsigned bits = f.half_bits;
+  for (Index i = points.begin; i < points.end; ++i) {
+    auto v = static_cast<std::uint32_t>(i);
+    do {
+      std::uint32_t left = v >> bits, right = v & f.half_mask;
+      for (std::uint32_t r = 0; r < kFeistelRounds; ++r) {
+        const std::uint32_t next = left ^ table[std::size_t{r} << bits | right];
+        left = right, right = next;
+      }
+      v = left << bits | right;
+    } while (static_cast<Index>(v) >= n);
+    out[static_cast<std::size_t>(i - points.begin)] = static_cast<Index>(v);
+  }
+}
 
 }  // namespace
 
@@ -87,7 +131,10 @@ void KeyedPermutation::evaluate(Range points, std::span<Index> out) const {
             .half_mask = static_cast<std::uint32_t>(half_mask_),
             .left = {},
             .right = {}};
-  const Network run = pick();
+  // Vectors take 2^(2 half_bits) / n times the points, walks included; the table 2^half_bits.
+  if (half_bits_ >= kLeastTableBits && half_bits_ <= kMostTableBits && points.size() << half_bits_ >= n_)
+    return evaluate_by_table(f, n_, points, out);
+  const Network run = pick().network;
   std::array<Index, kLanes> slot{};
   int lanes = 0;
   for (Index next = points.begin; next < points.end || lanes > 0;) {

@@ -26,7 +26,7 @@ class Shuffle {
   void each(std::uint64_t stream, Index n, Range points, Use&& use);
 
  private:
-  static constexpr Index kSmall = 256, kPiece = 512;
+  static constexpr Index kSmall = 256, kPiece = 16384;  // many points share the tables of evaluate()
   void shuffle_small(std::uint64_t stream, Index n, Index until);
 
   base::RandomKey key_;
