@@ -48,10 +48,7 @@ class ForwardCommand : public Command {
     const int ranks = job_ranks(config, choice.given.has("ranks"));
     config.ranks = ranks;
     run_ranks(environment, config, ranks, [&](comm::Communicator& world) {
-      device::ContextOptions options;
-      options.threads = threads_of_rank(config, ranks);
-      if (world.rank() == 0) options.logger = environment.logger();
-      device::Context context(std::move(options));
+      device::Context context(context_of_rank(environment, config, ranks, world));
       work(context, world);
     });
   }

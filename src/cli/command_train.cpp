@@ -70,10 +70,7 @@ class Train : public Command {
     train::TrainResult result;
     run_ranks(environment, config, ranks, [&](comm::Communicator& world) {
       const bool first = world.rank() == 0;
-      device::ContextOptions options;
-      options.threads = threads_of_rank(config, ranks);
-      if (first) options.logger = environment.logger();
-      device::Context context(std::move(options));
+      device::Context context(context_of_rank(environment, config, ranks, world));
       train::Hooks hooks;
       hooks.stop_requested = environment.stop_requested;
       if (first) {

@@ -10,6 +10,7 @@
 #include "comm/mpi/job.hpp"
 #include "comm/threads/job.hpp"
 #include "device/context.hpp"
+#include "device/gpu/device.hpp"
 
 namespace opx::cli {
 
@@ -52,6 +53,23 @@ int threads_of_rank(const train::RunConfig& config, int ranks) {
   const Launch launch = launch_from_environment();
   const int here = launch.launched ? launch.local_size : ranks;
   return std::max(1, device::hardware_threads() / std::max(here, 1));
+}
+
+device::ContextOptions context_of_rank(const Environment& environment, const train::RunConfig& config,
+                                       int ranks, const comm::Communicator& world) {
+  device::ContextOptions options;
+  options.threads = threads_of_rank(config, ranks);
+  if (world.rank() == 0) options.logger = environment.logger();
+  if (config.device != "cuda" && config.device != "gpu-host") return options;
+  const int gpus = device::gpu::count();
+  OPX_REQUIRE(gpus > 0, DeviceError,
+              "--device {}: no GPU is visible to this process (driver, CUDA_VISIBLE_DEVICES?)",
+              config.device);
+  const Launch launch = launch_from_environment();
+  const int local =
+      from_environment({"OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "SLURM_LOCALID"}, world.rank());
+  options.gpu = (launch.launched ? local : world.rank()) % gpus;
+  return options;
 }
 
 void run_ranks(const Environment& environment, const train::RunConfig& config, int ranks,

@@ -8,6 +8,7 @@
 #include "base/function_ref.hpp"
 #include "cli/command.hpp"
 #include "comm/communicator.hpp"
+#include "device/context.hpp"
 #include "train/config.hpp"
 
 namespace opx::cli {
@@ -25,6 +26,12 @@ struct Launch {
 [[nodiscard]] int job_ranks(const train::RunConfig& config, bool given);
 /// Threads of each rank: config.threads, or the cores of this node over its ranks, at least 1.
 [[nodiscard]] int threads_of_rank(const train::RunConfig& config, int ranks);
+
+/// Where and with how many threads this rank of the job computes; the first rank logs. `device` cuda and
+/// gpu-host: ranks of a node take its GPUs in turn. Throws DeviceError where there is none.
+[[nodiscard]] device::ContextOptions context_of_rank(const Environment& environment,
+                                                     const train::RunConfig& config, int ranks,
+                                                     const comm::Communicator& world);
 
 /// Calls body(world) on every rank of the job. The error of the lowest failing rank comes out here (under a
 /// launcher: in every process, of which only the first is not mute). A job whose ranks cannot be reached any

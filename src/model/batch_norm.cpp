@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "device/transfer.hpp"
+
 namespace opx::model {
 namespace {
 constexpr double kMomentum = 0.1;
@@ -18,18 +20,19 @@ BatchNorm::BatchNorm(device::Context& context, comm::Communicator& group, Index 
       rows_(rows),
       running_mean_(running_mean),
       running_var_(running_var),
-      mean_(static_cast<std::size_t>(cols)),
-      inverse_std_(static_cast<std::size_t>(cols)) {}
+      mean_(context, cols),
+      inverse_std_(context, cols) {}
 
 void BatchNorm::publish(tensor::Epilogue& epilogue, std::span<const double> mean,
                         std::span<const double> variance) {
-  for (std::size_t j = 0; j < mean_.size(); ++j) {
-    mean_[j] = static_cast<float>(mean[j]);
-    inverse_std_[j] =
-        static_cast<float>(1.0 / std::sqrt(variance[j] + static_cast<double>(epilogue.epsilon)));
-  }
-  epilogue.batch_mean = mean_;
-  epilogue.batch_inverse_std = inverse_std_;
+  const std::vector<float> centre(mean.begin(), mean.end());
+  std::vector<float> inverse_std(variance.size());
+  for (std::size_t j = 0; j < inverse_std.size(); ++j)
+    inverse_std[j] = static_cast<float>(1.0 / std::sqrt(variance[j] + static_cast<double>(epilogue.epsilon)));
+  device::copy_to_device(context_, std::span<const float>(centre), mean_.span());
+  device::copy_to_device(context_, std::span<const float>(inverse_std), inverse_std_.span());
+  epilogue.batch_mean = mean_.span();
+  epilogue.batch_inverse_std = inverse_std_.span();
 }
 
 void BatchNorm::from_batch(tensor::MatrixView<const float> q, tensor::Epilogue& epilogue) {
@@ -59,11 +62,14 @@ void BatchNorm::from_running(tensor::Epilogue& epilogue) {
 
 void BatchNorm::backward(tensor::MatrixView<const float> q, const tensor::Epilogue& epilogue,
                          const tensor::EpilogueGradients& gradients, tensor::MatrixView<float> dq) {
-  std::vector<double> sums(gradients.gamma.begin(), gradients.gamma.end());
-  sums.insert(sums.end(), gradients.beta.begin(), gradients.beta.end());
+  const std::vector<float> gamma = device::host_copy(context_, std::span<const float>(gradients.gamma));
+  const std::vector<float> beta = device::host_copy(context_, std::span<const float>(gradients.beta));
+  std::vector<double> sums(gamma.begin(), gamma.end());
+  sums.insert(sums.end(), beta.begin(), beta.end());
   group_.all_reduce(std::span(sums), comm::ReduceOp::kSum, comm::CommPurpose::kNorm);
   const std::vector<float> all(sums.begin(), sums.end());
-  const std::span<const float> view(all);
+  const device::Resident<float> resident(context_, all);
+  const std::span<const float> view = resident.span();
   const auto cols = static_cast<std::size_t>(cols_);
   tensor::batch_norm_backward(context_, q, epilogue, view.first(cols), view.last(cols), rows_.total,
                               rows_.valid, dq);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "comm/communicator.hpp"
+#include "device/buffer.hpp"
 #include "device/context.hpp"
 #include "model/rows.hpp"
 #include "tensor/elementwise.hpp"
@@ -20,8 +21,8 @@ namespace opx::model {
 class BatchNorm {
  public:
   /// `rows` (looked at in every call) says which rows of this rank count, and how many do over all ranks of
-  /// `group`. The running statistics are parameters of the model; momentum 0.1 and the unbiased variance, as
-  /// in PyTorch.
+  /// `group`. The running statistics are parameters of the model, in host memory; momentum 0.1 and the
+  /// unbiased variance, as in PyTorch.
   BatchNorm(device::Context& context, comm::Communicator& group, Index cols, const Rows& rows,
             std::span<float> running_mean, std::span<float> running_var);
 
@@ -43,7 +44,7 @@ class BatchNorm {
   Index cols_;
   const Rows& rows_;
   std::span<float> running_mean_, running_var_;
-  std::vector<float> mean_, inverse_std_;
+  device::Buffer<float> mean_, inverse_std_;
 };
 
 }  // namespace opx::model

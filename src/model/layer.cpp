@@ -7,6 +7,8 @@
 
 #include <fmt/format.h>
 
+#include "device/transfer.hpp"
+
 namespace opx::model {
 
 using tensor::Norm;
@@ -102,7 +104,7 @@ void Layer::backward_epilogue(const Array& dy, const Array& dq) {
                             inverse_std_.empty() ? nullptr : &kept, dq.view(), g);
   if (batch_norm_) {
     batch_norm_->backward(q_.view(), epilogue_, g, dq.view());
-    std::fill(g.bias.begin(), g.bias.end(), 0.0F);  // the mean takes the bias out again
+    device::set_zero(env_.context, g.bias);  // the mean takes the bias out again
   }
   q_.reset();
 }

@@ -7,6 +7,7 @@
 
 #include "base/error.hpp"
 #include "base/random.hpp"
+#include "device/transfer.hpp"
 
 namespace opx::model {
 namespace {
@@ -28,8 +29,6 @@ void glorot(tensor::MatrixView<float> weight, std::uint64_t seed, std::uint32_t 
   }
 }
 
-void fill(device::Buffer<float>& buffer, float value) { std::fill(buffer.begin(), buffer.end(), value); }
-
 }  // namespace
 
 Parameters::Parameters(device::Context& context, const ModelSpec& spec, Index tail) {
@@ -43,17 +42,19 @@ Parameters::Parameters(device::Context& context, const ModelSpec& spec, Index ta
   }
   values_ = device::Buffer<float>(context, trained);
   gradients_ = device::Buffer<float>(context, trained + tail);
-  statistics_ = device::Buffer<float>(context, statistics);
-  fill(values_, 0);
-  fill(gradients_, 0);
-  fill(statistics_, 0);
+  statistics_ = device::Buffer<float>(context.host(), statistics);
+  device::set_zero(context, gradients_.span());
+  std::vector<float> initial(static_cast<std::size_t>(trained), 0.0F);
+  std::fill(statistics_.begin(), statistics_.end(), 0.0F);
   std::uint32_t index = 0;
   for (const Entry& entry : entries_) {
-    const auto v = value(entry);
+    float* home = entry.spec.trained ? initial.data() : statistics_.data();
+    const tensor::MatrixView<float> v(home + entry.offset, entry.spec.rows, entry.spec.cols);
     if (entry.spec.initial == Initial::kGlorot) glorot(v, spec.seed, index);
     if (entry.spec.initial == Initial::kOne) std::fill(v.data, v.data + v.size(), 1.0F);
     ++index;
   }
+  device::copy_to_device(context, std::span<const float>(initial), values_.span());
 }
 
 Range Parameters::gradients_of(Index layer) const noexcept {

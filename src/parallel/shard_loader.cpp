@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <limits>
+#include <map>
 #include <memory>
 
 #include "base/error.hpp"
+#include "device/transfer.hpp"
 #include "layout/placement.hpp"
 #include "parallel/tile_builder.hpp"
 
@@ -158,6 +160,55 @@ VertexData load_vertices(device::Context& context, ProcessGrid& grid, const grap
     store.read_splits(shard.own, std::span(data.split).first(static_cast<std::size_t>(own)));
   });
   return data;
+}
+
+namespace {
+
+class Uploads {
+ public:
+  explicit Uploads(device::Context& context) : context_(context) {}
+
+  std::shared_ptr<const layout::Tile> tile(const std::shared_ptr<const layout::Tile>& from) {
+    if (!from) return nullptr;
+    std::shared_ptr<const layout::Tile>& known = tiles_[from.get()];
+    if (known) return known;
+    auto made = std::make_shared<layout::Tile>();
+    made->csr = csr(from->csr);
+    made->row_scale = copy(from->row_scale);
+    made->col_scale = copy(from->col_scale);
+    return known = made;
+  }
+
+ private:
+  template <class T>
+  device::Buffer<T> copy(const device::Buffer<T>& from) {
+    return device::device_copy(context_, from.span());
+  }
+  std::shared_ptr<const spmm::Csr> csr(const std::shared_ptr<const spmm::Csr>& from) {
+    if (!from) return nullptr;
+    std::shared_ptr<const spmm::Csr>& known = matrices_[from.get()];
+    if (known) return known;
+    auto made = std::make_shared<spmm::Csr>();
+    made->rows = from->rows, made->cols = from->cols;
+    made->row_offsets = copy(from->row_offsets);
+    made->col_ids = copy(from->col_ids);
+    made->values = copy(from->values);
+    return known = made;
+  }
+
+  device::Context& context_;
+  std::map<const layout::Tile*, std::shared_ptr<const layout::Tile>> tiles_;
+  std::map<const spmm::Csr*, std::shared_ptr<const spmm::Csr>> matrices_;
+};
+
+}  // namespace
+
+layout::GraphShard to_device(device::Context& context, const layout::GraphShard& shard) {
+  layout::GraphShard out = shard;
+  Uploads uploads(context);
+  for (auto& tile : out.tile) tile = uploads.tile(tile);
+  for (auto& tile : out.transposed) tile = uploads.tile(tile);
+  return out;
 }
 
 }  // namespace opx::parallel

@@ -31,6 +31,9 @@ struct ShardOptions {
 [[nodiscard]] layout::GraphShard load_shard(device::Context& context, ProcessGrid& grid,
                                             const graph::Store& store, const ShardOptions& options);
 
+/// The same shard in memory of `context` (a GPU); what tiles share stays shared.
+[[nodiscard]] layout::GraphShard to_device(device::Context& context, const layout::GraphShard& shard);
+
 /// What a rank holds of its own vertices: block_rows long, padding at the end (features 0, label -1, split
 /// none).
 struct VertexData {

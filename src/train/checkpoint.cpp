@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "base/error.hpp"
+#include "device/transfer.hpp"
 #include "io/hdf5.hpp"
 #include "train/checkpoint_files.hpp"
 #include "train/durable.hpp"
@@ -31,6 +32,11 @@ std::vector<Index> shape_of(const model::ParameterSpec& spec) {
 std::string parameter_path(const std::string& name) { return "parameters/" + name; }
 std::string state_path(const std::string& state, const std::string& name) {
   return "optimizer/" + state + "/" + name;
+}
+
+/// Host memory that holds what lies in memory of the trainer's context.
+std::vector<float> on_host(TrainerBase& trainer, std::span<const float> values) {
+  return device::host_copy(trainer.context(), values);
 }
 
 /// A whole array with its sum.
@@ -62,16 +68,18 @@ void write_replicated(io::H5File& file, TrainerBase& trainer) {
   Optimizer& optimizer = trainer.optimizer();
   for (const auto& entry : parameters.entries()) {
     const auto value = parameters.value(entry);
-    write_summed(file, parameter_path(entry.spec.name),
-                 std::span<const float>(value.data, static_cast<std::size_t>(value.size())),
-                 shape_of(entry.spec));
+    const std::span<const float> all(value.data, static_cast<std::size_t>(value.size()));
+    const std::vector<float> copy =
+        entry.spec.trained ? on_host(trainer, all) : std::vector<float>(all.begin(), all.end());
+    write_summed(file, parameter_path(entry.spec.name), std::span<const float>(copy), shape_of(entry.spec));
   }
   for (std::size_t slot = 0; slot < optimizer.slots().size(); ++slot) {
     const std::string& name = optimizer.slots()[slot].name;
     if (name == kFeatures) continue;
     for (std::size_t k = 0; k < optimizer.state_names().size(); ++k)
       write_summed(file, state_path(optimizer.state_names()[k], name),
-                   std::span<const float>(optimizer.state(slot, k)), shape_of(parameters.find(name).spec));
+                   std::span<const float>(on_host(trainer, optimizer.state(slot, k))),
+                   shape_of(parameters.find(name).spec));
   }
 }
 
@@ -80,7 +88,12 @@ void write_sharded(io::H5File& file, RootWork& root, TrainerBase& trainer) {
   const tensor::MatrixView<float> table = trainer.network().learned_features();
   if (table.data == nullptr) return;
   const Index vertices = trainer.store().info().vertices;
-  const auto stream = [&](const std::string& path, float* data) {
+  const auto stream = [&](const std::string& path, const float* data) {
+    std::vector<float> copy;
+    if (trainer.context().on_gpu()) {
+      copy = on_host(trainer, {data, static_cast<std::size_t>(table.size())});
+      data = copy.data();
+    }
     io::H5Dataset dataset;
     DatasetSum sum;
     root.run([&] { dataset = file.create_dataset(path, io::H5Type::kFloat32, {vertices, table.cols}); });
@@ -134,12 +147,27 @@ void read_tensor(const io::H5File& file, const std::string& path, const std::vec
   dataset.read(first, out);
 }
 
+/// The same into memory of the trainer's context.
+void read_resident(const io::H5File& file, TrainerBase& trainer, const std::string& path,
+                   const std::vector<Index>& shape, Index first, std::span<float> out) {
+  if (!trainer.context().on_gpu()) {
+    read_tensor(file, path, shape, first, out);
+    return;
+  }
+  std::vector<float> staging(out.size());
+  read_tensor(file, path, shape, first, staging);
+  device::copy_to_device(trainer.context(), std::span<const float>(staging), out);
+}
+
 void read_replicated(const io::H5File& file, TrainerBase& trainer, bool resume) {
   model::Parameters& parameters = trainer.network().parameters();
   for (const auto& entry : parameters.entries()) {
     const auto value = parameters.value(entry);
-    read_tensor(file, parameter_path(entry.spec.name), shape_of(entry.spec), 0,
-                {value.data, static_cast<std::size_t>(value.size())});
+    const std::span<float> all(value.data, static_cast<std::size_t>(value.size()));
+    if (entry.spec.trained)
+      read_resident(file, trainer, parameter_path(entry.spec.name), shape_of(entry.spec), 0, all);
+    else
+      read_tensor(file, parameter_path(entry.spec.name), shape_of(entry.spec), 0, all);
   }
   if (!resume) return;
   Optimizer& optimizer = trainer.optimizer();
@@ -147,8 +175,8 @@ void read_replicated(const io::H5File& file, TrainerBase& trainer, bool resume) 
     const std::string& name = optimizer.slots()[slot].name;
     if (name == kFeatures) continue;
     for (std::size_t k = 0; k < optimizer.state_names().size(); ++k)
-      read_tensor(file, state_path(optimizer.state_names()[k], name), shape_of(parameters.find(name).spec), 0,
-                  optimizer.state(slot, k));
+      read_resident(file, trainer, state_path(optimizer.state_names()[k], name),
+                    shape_of(parameters.find(name).spec), 0, optimizer.state(slot, k));
   }
   optimizer.set_steps(file.int_attribute("step"));
 }
@@ -159,12 +187,12 @@ void read_sharded(const io::H5File& file, TrainerBase& trainer, bool resume) {
   const Range own = trainer.shard().own;
   const std::vector<Index> shape{trainer.store().info().vertices, table.cols};
   const auto count = static_cast<std::size_t>(own.size() * table.cols);
-  read_tensor(file, parameter_path(kFeatures), shape, own.begin, {table.data, count});
+  read_resident(file, trainer, parameter_path(kFeatures), shape, own.begin, {table.data, count});
   if (!resume) return;
   Optimizer& optimizer = trainer.optimizer();
   for (std::size_t k = 0; k < optimizer.state_names().size(); ++k)
-    read_tensor(file, state_path(optimizer.state_names()[k], kFeatures), shape, own.begin,
-                optimizer.state(optimizer.slots().size() - 1, k).first(count));
+    read_resident(file, trainer, state_path(optimizer.state_names()[k], kFeatures), shape, own.begin,
+                  optimizer.state(optimizer.slots().size() - 1, k).first(count));
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "device/gpu/device.hpp"
 #include "train/option_effects.hpp"
 
 namespace opx::train {
@@ -78,8 +79,14 @@ void validate_mini(const RunConfig& config) {
 }
 
 void validate_backend(const RunConfig& config) {
-  OPX_REQUIRE(config.device != "cuda", NotCompiled,
-              "device 'cuda': this build has no GPU backend; --device takes auto or cpu");
+  const std::string_view runtime = device::gpu::runtime_name();
+  const bool gpu = config.device == "cuda" || config.device == "gpu-host";
+  OPX_REQUIRE(!gpu || runtime == (config.device == "cuda" ? "cuda" : "host"), NotCompiled,
+              "device '{}': this build has {}; --device takes auto or cpu", config.device,
+              runtime == "none" ? "no GPU backend" : fmt::format("the GPU runtime '{}'", runtime));
+  OPX_REQUIRE(!gpu || (config.mode == "full" && config.scheme == "scatter"), InvalidArgument,
+              "device '{}' trains mode full with scheme scatter; mode {} with scheme {} runs on the CPU",
+              config.device, config.mode, config.scheme);
 }
 
 }  // namespace

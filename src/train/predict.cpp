@@ -22,15 +22,17 @@ using comm::CommPurpose;
 using tensor::MatrixView;
 
 struct Prediction {
-  model::Array values;  ///< block_rows x columns
+  tensor::Matrix<float> values;  ///< block_rows x columns, host memory
   PredictionShape shape;
 };
 
 Prediction embeddings(TrainerBase& trainer) {
   Prediction p;
-  const model::Array logits = trainer.network().logits(&p.values);
-  OPX_REQUIRE(!p.values.empty() && trainer.spec().layers() > 1, InvalidArgument,
+  model::Array hidden;
+  const model::Array logits = trainer.network().logits(&hidden);
+  OPX_REQUIRE(!hidden.empty() && trainer.spec().layers() > 1, InvalidArgument,
               "a model of one layer has no hidden layer to take embeddings from");
+  p.values = to_host(trainer.context(), hidden.view());
   p.shape = {.columns = p.values.cols(), .column_name = "e"};
   return p;
 }
@@ -51,7 +53,8 @@ void to_classes(device::Context& context, bool multi_class, MatrixView<float> lo
 Prediction predictions(device::Context& context, TrainerBase& trainer, bool probabilities) {
   const graph::StoreInfo& info = trainer.store().info();
   const bool multi_class = info.task == graph::Task::kMultiClass;
-  Prediction p{trainer.network().logits(nullptr), {.columns = info.classes, .column_name = "p"}};
+  Prediction p{to_host(trainer.context(), trainer.network().logits(nullptr).view()),
+               {.columns = info.classes, .column_name = "p"}};
   if (probabilities) {
     if (multi_class)
       tensor::softmax_rows(context, p.values.view());
@@ -131,7 +134,7 @@ void predict(device::Context& context, comm::Communicator& world, const RunConfi
   const RunParts parts = open_checkpoint(context, world, config, checkpoint);
   TrainerBase& trainer = *parts.trainer;
   Prediction p =
-      options.embeddings ? embeddings(trainer) : predictions(context, trainer, options.probabilities);
+      options.embeddings ? embeddings(trainer) : predictions(context.host(), trainer, options.probabilities);
   p.shape.vertices = trainer.store().info().vertices;
   RootWork root(world);
   std::unique_ptr<PredictionWriter> writer;

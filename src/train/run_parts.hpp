@@ -17,6 +17,7 @@ namespace opx::train {
 /// Destroyed in reverse order: the trainer refers to the others.
 struct RunParts {
   std::shared_ptr<graph::Store> store;
+  std::unique_ptr<comm::Communicator> staged;  ///< on a GPU: the world, for GPU memory too
   std::unique_ptr<parallel::ProcessGrid> grid;
   std::unique_ptr<TrainerBase> trainer;
 };

@@ -57,27 +57,39 @@ tensor::Matrix<float> TrainerBase::load(const parallel::ShardOptions& options, b
     });
   }
   count_terms();
+  make_resident();
   OPX_REQUIRE(!for_training || terms_[0] > 0, InputError,
               "dataset '{}' has no labelled training vertices; prepare it with --split", store_.info().name);
   return features;
 }
 
 tensor::Matrix<float> TrainerBase::read(const parallel::ShardOptions& options) {
-  shard_ = parallel::load_shard(context_, grid_, store_, options);
-  data_ = parallel::load_vertices(context_, grid_, store_, shard_);
+  device::Context& host = context_.host();
+  shard_ = parallel::load_shard(host, grid_, store_, options);
+  data_ = parallel::load_vertices(host, grid_, store_, shard_);
   tensor::Matrix<float> features = std::move(data_.features);
   if (spec_.learned_features) {
-    features = tensor::Matrix<float>(context_, shard_.block_rows, spec_.widths.front());
+    features = tensor::Matrix<float>(host, shard_.block_rows, spec_.widths.front());
     std::vector<Index> ids(static_cast<std::size_t>(shard_.block_rows), -1);
     comm::agree(grid_.tensor(), [&] {
       store_.read_original_ids(shard_.own, std::span(ids).first(static_cast<std::size_t>(shard_.own.size())));
     });
-    model::initialise_learned_features(context_, spec_.seed, ids, features.view());
+    model::initialise_learned_features(host, spec_.seed, ids, features.view());
   } else {
-    normalise_features(context_, grid_.tensor(), config_.model.feature_norm, data_.split, shard_.own.size(),
+    normalise_features(host, grid_.tensor(), config_.model.feature_norm, data_.split, shard_.own.size(),
                        features.view());
   }
-  return features;
+  if (!context_.on_gpu()) return features;
+  shard_ = parallel::to_device(context_, shard_);
+  tensor::Matrix<float> resident(context_, features.rows(), features.cols());
+  device::copy_to_device(context_, std::as_const(features).span(), resident.span());
+  return resident;
+}
+
+void TrainerBase::make_resident() {
+  resident_.labels = {context_, data_.labels};
+  resident_.targets = {context_, std::as_const(data_.targets).span()};
+  for (std::size_t s = 0; s < 3; ++s) resident_.use[s] = {context_, use_[s]};
 }
 
 void TrainerBase::count_terms() {
@@ -135,9 +147,11 @@ tensor::LossSum TrainerBase::loss(tensor::MatrixView<const float> logits, std::s
                                   tensor::MatrixView<float> gradient) {
   const PhaseScope scope(context_.clock(), Phase::kLoss, "loss");
   if (store_.info().task == Task::kMultiClass)
-    return tensor::softmax_cross_entropy(context_, logits, data_.labels, use_[split], scale, gradient);
-  return tensor::sigmoid_bce(context_, logits, std::as_const(data_.targets).view(), use_[split], scale,
-                             gradient);
+    return tensor::softmax_cross_entropy(context_, logits, resident_.labels.span(),
+                                         resident_.use[split].span(), scale, gradient);
+  const tensor::MatrixView<const float> targets(resident_.targets.span().data(), data_.targets.rows(),
+                                                data_.targets.cols());
+  return tensor::sigmoid_bce(context_, logits, targets, resident_.use[split].span(), scale, gradient);
 }
 
 namespace {
@@ -175,13 +189,13 @@ Evaluation TrainerBase::judge(tensor::MatrixView<const float> logits,
                               const std::array<std::vector<std::uint8_t>, 3>& use,
                               std::array<double, 3> terms, std::span<const graph::Split> split) {
   Evaluation out;
+  device::Context& host = context_.host();
   const tensor::MatrixView<const float> targets = std::as_const(data_.targets).view();
   const bool multi_class = store_.info().task == Task::kMultiClass;
   for (std::size_t s = 0; s < 3; ++s) {
     const PhaseScope scope(context_.clock(), Phase::kLoss, "loss");
-    out.loss[s] = multi_class
-                      ? tensor::softmax_cross_entropy(context_, logits, data_.labels, use[s], 1, {}).sum
-                      : tensor::sigmoid_bce(context_, logits, targets, use[s], 1, {}).sum;
+    out.loss[s] = multi_class ? tensor::softmax_cross_entropy(host, logits, data_.labels, use[s], 1, {}).sum
+                              : tensor::sigmoid_bce(host, logits, targets, use[s], 1, {}).sum;
   }
   grid_.tensor().all_reduce(std::span<double>(out.loss), ReduceOp::kSum, CommPurpose::kLoss);
   for (std::size_t s = 0; s < 3; ++s) out.loss[s] = terms[s] > 0 ? out.loss[s] / terms[s] : 0;
@@ -190,13 +204,29 @@ Evaluation TrainerBase::judge(tensor::MatrixView<const float> logits,
                     .labels = data_.labels,
                     .targets = targets,
                     .split = split};
-  out.metrics = compute_metrics(context_, grid_.tensor(), truth, logits, metric_ == "rocauc");
+  out.metrics = compute_metrics(host, grid_.tensor(), truth, logits, metric_ == "rocauc");
+  return out;
+}
+
+tensor::Matrix<float> to_host(device::Context& context, tensor::MatrixView<const float> from) {
+  tensor::Matrix<float> out(context.host(), from.rows, from.cols);
+  if (from.size() == 0) return out;
+  if (from.contiguous()) {
+    device::copy_to_host(context, std::span<const float>(from.data, static_cast<std::size_t>(from.size())),
+                         out.span());
+    return out;
+  }
+  tensor::Matrix<float> packed(context, from.rows, from.cols);
+  tensor::copy(context, from, packed.view());
+  device::copy_to_host(context, std::as_const(packed).span(), out.span());
   return out;
 }
 
 Evaluation TrainerBase::evaluate() {
   const model::Array logits = network().logits(nullptr);
-  return judge(std::as_const(logits).view(), use_, terms_, data_.split);
+  if (!context_.on_gpu()) return judge(logits.view(), use_, terms_, data_.split);
+  const tensor::Matrix<float> copy = to_host(context_, logits.view());
+  return judge(copy.view(), use_, terms_, data_.split);
 }
 
 }  // namespace opx::train

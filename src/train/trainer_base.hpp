@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "device/transfer.hpp"
 #include "graph/store.hpp"
 #include "parallel/gradient_bucket.hpp"
 #include "parallel/process_grid.hpp"
@@ -28,6 +29,9 @@ struct Evaluation {
   SplitMetrics metrics;
   std::array<double, 3> loss{};
 };
+
+/// A matrix of the context in host memory, contiguous; waits for it.
+[[nodiscard]] tensor::Matrix<float> to_host(device::Context& context, tensor::MatrixView<const float> from);
 
 class TrainerBase {
  public:
@@ -60,6 +64,7 @@ class TrainerBase {
   [[nodiscard]] virtual Evaluation evaluate();
 
   [[nodiscard]] virtual Network& network() noexcept = 0;
+  [[nodiscard]] device::Context& context() noexcept { return context_; }
   [[nodiscard]] Optimizer& optimizer() noexcept { return *optimizer_; }
   [[nodiscard]] const layout::GraphShard& shard() const noexcept { return shard_; }
   [[nodiscard]] const graph::Store& store() const noexcept { return store_; }
@@ -103,9 +108,17 @@ class TrainerBase {
   std::unique_ptr<Optimizer> optimizer_;
 
  private:
+  /// What the loss reads, in memory of the context.
+  struct ResidentData {
+    device::Resident<std::int32_t> labels;
+    device::Resident<float> targets;
+    std::array<device::Resident<std::uint8_t>, 3> use;
+  };
   void check(const graph::StoreInfo& info) const;
   tensor::Matrix<float> read(const parallel::ShardOptions& options);
   void count_terms();
+  void make_resident();
+  ResidentData resident_;
 };
 
 }  // namespace opx::train
