@@ -5,9 +5,32 @@
 #include <limits>
 
 #include "base/error.hpp"
+#include "device/transfer.hpp"
 #include "spmm/kernels.hpp"
 
 namespace opx::spmm {
+namespace {
+
+template <class T>
+void move_to_device(device::Context& context, const device::Buffer<T>& from, device::Buffer<T>& to) {
+  to.resize(context, from.size());
+  device::copy_to_device(context, from.span(), to.span());
+}
+
+void transpose_by_host(device::Context& context, const CsrView& a, TransposeScratch& scratch, Csr& to) {
+  const std::vector<Index> row_offsets = device::host_copy(context, a.row_offsets);
+  const std::vector<std::int32_t> col_ids = device::host_copy(context, a.col_ids);
+  const std::vector<float> values = device::host_copy(context, a.values);
+  Csr made;
+  cpu::transpose(context.host(), {a.rows, a.cols, row_offsets, col_ids, values}, scratch, made);
+  to.rows = made.rows;
+  to.cols = made.cols;
+  move_to_device(context, made.row_offsets, to.row_offsets);
+  move_to_device(context, made.col_ids, to.col_ids);
+  move_to_device(context, made.values, to.values);
+}
+
+}  // namespace
 
 Csr transpose(device::Context& context, const CsrView& a) {
   Csr result;
@@ -19,7 +42,7 @@ Csr transpose(device::Context& context, const CsrView& a) {
 void transpose_into(device::Context& context, const CsrView& a, TransposeScratch& scratch, Csr& to) {
   OPX_REQUIRE(a.rows <= std::numeric_limits<LocalIndex>::max(), InvalidArgument,
               "{} rows become column ids of the transpose, which have 31 bits", a.rows);
-  cpu::transpose(context, a, scratch, to);
+  context.on_gpu() ? transpose_by_host(context, a, scratch, to) : cpu::transpose(context, a, scratch, to);
 }
 
 void validate(const CsrView& a) {
@@ -32,8 +55,8 @@ void validate(const CsrView& a) {
                 end = a.row_offsets[static_cast<std::size_t>(i + 1)];
     OPX_REQUIRE(begin <= end, InvalidArgument, "row offsets fall from {} to {} at row {}", begin, end, i);
   }
-  OPX_REQUIRE(a.col_ids.size() == static_cast<std::size_t>(a.nnz()), InvalidArgument,
-              "row offsets end at {} but there are {} column ids", a.nnz(), a.col_ids.size());
+  OPX_REQUIRE(a.row_offsets.back() == a.nnz(), InvalidArgument,
+              "row offsets end at {} but there are {} column ids", a.row_offsets.back(), a.nnz());
   OPX_REQUIRE(a.values.empty() || a.values.size() == a.col_ids.size(), InvalidArgument,
               "{} values for {} entries", a.values.size(), a.col_ids.size());
   for (std::size_t e = 0; e < a.col_ids.size(); ++e)

@@ -20,9 +20,7 @@ struct CsrView {
   std::span<const Index> row_offsets;     ///< rows + 1
   std::span<const std::int32_t> col_ids;  ///< nnz
   std::span<const float> values;          ///< nnz or empty
-  [[nodiscard]] Index nnz() const noexcept {
-    return row_offsets.empty() ? 0 : row_offsets[static_cast<std::size_t>(rows)];
-  }
+  [[nodiscard]] Index nnz() const noexcept { return static_cast<Index>(col_ids.size()); }
 };
 
 /// Owns the arrays.
@@ -31,7 +29,7 @@ struct Csr {
   device::Buffer<Index> row_offsets;
   device::Buffer<std::int32_t> col_ids;
   device::Buffer<float> values;
-  [[nodiscard]] Index nnz() const noexcept { return row_offsets.empty() ? 0 : row_offsets[rows]; }
+  [[nodiscard]] Index nnz() const noexcept { return col_ids.size(); }
   [[nodiscard]] CsrView view() const noexcept {
     return {rows, cols, row_offsets.span(), col_ids.span(), values.span()};
   }
@@ -40,7 +38,8 @@ struct Csr {
   }
 };
 
-/// The transpose, columns rising within a row; parallel and deterministic, O(nnz + rows + cols).
+/// The transpose, columns rising within a row; parallel and deterministic, O(nnz + rows + cols). On a GPU it
+/// is made by the host, with synchronisations: for load time.
 [[nodiscard]] Csr transpose(device::Context& context, const CsrView& a);
 
 /// Memory that transpose_into keeps between calls.
@@ -53,7 +52,8 @@ struct TransposeScratch {
 /// size. `to` must not be `a`'s owner.
 void transpose_into(device::Context& context, const CsrView& a, TransposeScratch& scratch, Csr& to);
 
-/// Throws InvalidArgument if the offsets do not rise from 0 or a column is outside [0, cols).
+/// Of a matrix in host memory: throws InvalidArgument if the offsets do not rise from 0 to nnz() or a column
+/// is outside [0, cols).
 void validate(const CsrView& a);
 
 }  // namespace opx::spmm

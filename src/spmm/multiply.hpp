@@ -22,8 +22,8 @@ struct MultiplyOptions {
 };
 
 /// Y (a.rows x d) = diag(s) A diag(t) X (a.cols x d). X and Y may be strided; they must not overlap. fp32
-/// sums. Asynchronous work: none; returns when done. Rows without entries give 0. Bit-identical for any
-/// number of threads. Throws DimensionMismatch.
+/// sums. Returns when done; on a GPU, when the work is on the compute stream. Rows without entries give 0.
+/// Bit-identical for any number of threads. Throws DimensionMismatch.
 void multiply(device::Context& context, const CsrView& a, tensor::MatrixView<const float> x,
               tensor::MatrixView<float> y, const MultiplyOptions& options = {});
 /// bf16 features, fp32 sums and result.

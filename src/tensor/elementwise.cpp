@@ -53,7 +53,8 @@ void masked_scale(device::Context& context, MatrixView<const float> dy, const Pa
                   MatrixView<float> dx) {
   require_same_shape("masked_scale", dy, dx);
   check_mask(mask, dy.rows, dy.cols);
-  cpu::masked_scale(context, dy, mask, scale, dx);
+  context.on_gpu() ? gpu::masked_scale(context, dy, mask, scale, dx)
+                   : cpu::masked_scale(context, dy, mask, scale, dx);
 }
 
 void epilogue_forward(device::Context& context, MatrixView<const float> q, const Epilogue& epilogue,
@@ -64,7 +65,8 @@ void epilogue_forward(device::Context& context, MatrixView<const float> q, const
   check_epilogue(epilogue, q.rows, q.cols);
   if (mask != nullptr) check_mask(*mask, q.rows, q.cols);
   if (moments != nullptr) check_moments(epilogue, *moments, q.rows);
-  cpu::epilogue_forward(context, q, epilogue, residual, y, mask, moments);
+  context.on_gpu() ? gpu::epilogue_forward(context, q, epilogue, residual, y, mask, moments)
+                   : cpu::epilogue_forward(context, q, epilogue, residual, y, mask, moments);
 }
 
 void epilogue_backward(device::Context& context, MatrixView<const float> dy, MatrixView<const float> q,
@@ -81,7 +83,8 @@ void epilogue_backward(device::Context& context, MatrixView<const float> dy, Mat
               "epilogue_backward: a row norm needs its moments");
   if (moments != nullptr) check_moments(epilogue, *moments, dy.rows);
   if (epilogue.norm != Norm::kNone) require_same_shape("epilogue_backward, q", dy, q);
-  cpu::epilogue_backward(context, dy, q, epilogue, mask, moments, dq, gradients);
+  context.on_gpu() ? gpu::epilogue_backward(context, dy, q, epilogue, mask, moments, dq, gradients)
+                   : cpu::epilogue_backward(context, dy, q, epilogue, mask, moments, dq, gradients);
 }
 
 void column_sums(device::Context& context, MatrixView<const float> q, std::span<const float> bias,
@@ -93,7 +96,8 @@ void column_sums(device::Context& context, MatrixView<const float> q, std::span<
   require_size_or_empty("column_sums", "shift", shift.size(), q.cols);
   require_size("column_sums", "sum", sum.size(), q.cols);
   require_size_or_empty("column_sums", "sum_squares", sum_squares.size(), q.cols);
-  cpu::column_sums(context, q, bias, valid_rows, shift, sum, sum_squares);
+  context.on_gpu() ? gpu::column_sums(context, q, bias, valid_rows, shift, sum, sum_squares)
+                   : cpu::column_sums(context, q, bias, valid_rows, shift, sum, sum_squares);
 }
 
 void batch_norm_backward(device::Context& context, MatrixView<const float> q, const Epilogue& epilogue,
@@ -107,36 +111,40 @@ void batch_norm_backward(device::Context& context, MatrixView<const float> q, co
   check_epilogue(epilogue, q.rows, q.cols);
   require_size("batch_norm_backward", "sum_gamma", sum_gamma.size(), q.cols);
   require_size("batch_norm_backward", "sum_beta", sum_beta.size(), q.cols);
-  cpu::batch_norm_backward(context, q, epilogue, sum_gamma, sum_beta, count, valid_rows, dq);
+  context.on_gpu()
+      ? gpu::batch_norm_backward(context, q, epilogue, sum_gamma, sum_beta, count, valid_rows, dq)
+      : cpu::batch_norm_backward(context, q, epilogue, sum_gamma, sum_beta, count, valid_rows, dq);
 }
 
 void add_scaled(device::Context& context, float alpha, MatrixView<const float> x, MatrixView<float> y) {
   require_same_shape("add_scaled", x, y);
-  cpu::add_scaled(context, alpha, x, y);
+  context.on_gpu() ? gpu::add_scaled(context, alpha, x, y) : cpu::add_scaled(context, alpha, x, y);
 }
 
 void copy(device::Context& context, MatrixView<const float> x, MatrixView<float> y) {
   require_same_shape("copy", x, y);
-  cpu::copy(context, x, y);
+  context.on_gpu() ? gpu::copy(context, x, y) : cpu::copy(context, x, y);
 }
 
-void fill(device::Context& context, float value, MatrixView<float> y) { cpu::fill(context, value, y); }
+void fill(device::Context& context, float value, MatrixView<float> y) {
+  context.on_gpu() ? gpu::fill(context, value, y) : cpu::fill(context, value, y);
+}
 
 void convert(device::Context& context, MatrixView<const float> x, MatrixView<bfloat16> y) {
   require_same_shape("convert", x, y);
-  cpu::convert(context, x, y);
+  context.on_gpu() ? gpu::convert(context, x, y) : cpu::convert(context, x, y);
 }
 
 void convert(device::Context& context, MatrixView<const bfloat16> x, MatrixView<float> y) {
   require_same_shape("convert", x, y);
-  cpu::convert(context, x, y);
+  context.on_gpu() ? gpu::convert(context, x, y) : cpu::convert(context, x, y);
 }
 
 void scale_rows(device::Context& context, MatrixView<const float> x, std::span<const float> scale,
                 MatrixView<float> y) {
   require_same_shape("scale_rows", x, y);
   require_size("scale_rows", "scale", scale.size(), x.rows);
-  cpu::scale_rows(context, x, scale, y);
+  context.on_gpu() ? gpu::scale_rows(context, x, scale, y) : cpu::scale_rows(context, x, scale, y);
 }
 
 }  // namespace opx::tensor

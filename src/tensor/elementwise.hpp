@@ -109,6 +109,7 @@ void epilogue_backward(device::Context& context, MatrixView<const float> dy, Mat
 /// Column sums for batch norm over the first `valid_rows` rows of x = q + bias: sum_j = sum_i (x_ij -
 /// shift_j) and sum_squares_j = sum_i (x_ij - shift_j)^2, in fp64, cols each. An empty shift is 0: first pass
 /// for the mean, which is the shift of the second; sum_squares may be empty then. Deterministic as above.
+/// `shift`, `sum` and `sum_squares` are host memory, on a GPU too: there it waits for the sums.
 void column_sums(device::Context& context, MatrixView<const float> q, std::span<const float> bias,
                  Index valid_rows, std::span<const double> shift, std::span<double> sum,
                  std::span<double> sum_squares);

@@ -16,7 +16,8 @@ void checked_gemm(device::Context& context, Transpose ta, Transpose tb, float al
   OPX_REQUIRE(k == kb && c.rows == m && c.cols == n, DimensionMismatch,
               "gemm: op(A) is {} x {}, op(B) {} x {}, C {} x {}", m, k, kb, n, c.rows, c.cols);
   if (m == 0 || n == 0) return;
-  cpu::gemm(context, ta, tb, alpha, a, b, beta, c);
+  context.on_gpu() ? gpu::gemm(context, ta, tb, alpha, a, b, beta, c)
+                   : cpu::gemm(context, ta, tb, alpha, a, b, beta, c);
 }
 
 }  // namespace

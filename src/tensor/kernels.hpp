@@ -1,9 +1,9 @@
 // SPDX-FileCopyrightText: 2026 The Orthoplex authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// One signature per kernel for every backend: ref/ (serial, obvious, fp64 inside: the oracle) and cpu/
-// (threads, Highway). Arguments were checked by the op of the same name; private to this module and its
-// tests.
+// One signature per kernel for every backend: ref/ (serial, obvious, fp64 inside: the oracle), cpu/ (threads,
+// Highway), and gpu (for a Context on a GPU; stub/gpu.cpp refuses where the build has no such kernels).
+// Arguments were checked by the op of the same name; private to this module and its tests.
 #pragma once
 
 #include <cstdint>
@@ -90,5 +90,26 @@ RowsInPlace softmax_rows;
 RowsInPlace sigmoid;
 ArgmaxRows argmax_rows;
 }  // namespace cpu
+
+namespace gpu {
+GemmKernel<float> gemm;
+GemmKernel<bfloat16> gemm;
+EpilogueForward epilogue_forward;
+EpilogueBackward epilogue_backward;
+ColumnSums column_sums;
+BatchNormBackward batch_norm_backward;
+MaskedScale masked_scale;
+AddScaled add_scaled;
+Fill fill;
+Convert<float, float> copy;
+Convert<float, bfloat16> convert;
+Convert<bfloat16, float> convert;
+ScaleRows scale_rows;
+SoftmaxCrossEntropy softmax_cross_entropy;
+SigmoidBce sigmoid_bce;
+RowsInPlace softmax_rows;
+RowsInPlace sigmoid;
+ArgmaxRows argmax_rows;
+}  // namespace gpu
 
 }  // namespace opx::tensor

@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: 2026 The Orthoplex authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Losses over the labelled rows of one rank; the caller sums over ranks. fp32 logits, fp64 sums.
+// Losses over the labelled rows of one rank; the caller sums over ranks. fp32 logits, fp64 sums. On a GPU all
+// spans and views are its memory, and an op that returns a LossSum waits for it.
 #pragma once
 
 #include <cstdint>
