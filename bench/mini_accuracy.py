@@ -35,6 +35,7 @@ def arguments():
     p.add_argument("--estimator", default="unbiased,self-normalised")
     p.add_argument("--ratio", default="0.1")
     p.add_argument("--model", default="gcn")
+    p.add_argument("--first-aggregation", default="cached", help="cached (exact in every sub-batch) or recomputed (sampled), of the full graph too")
     p.add_argument("--seeds", type=int, default=0, help="0: as many as the graph's settings say")
     p.add_argument("--epochs", type=int, default=0, help="of mini-batches; 0: as the graph's settings say")
     p.add_argument("--threads", type=int, default=1)
@@ -50,7 +51,8 @@ def train(args, graph, seed, flags):
     with tempfile.TemporaryDirectory(prefix="opx-accuracy-") as scratch:
         done = subprocess.run([*args.prefix.split(), args.orthoplex, "-q", "--json", "train", os.path.join(args.folder, graph + ".opx"), "--run-dir",
                                os.path.join(scratch, "run"), "--seed", str(seed), "--threads", str(args.threads), "--layers", "2",
-                               "--lr", "0.01", "--model", args.model, *flags, *args.extra.split()],
+                               *([] if "--lr " in args.extra else ["--lr", "0.01"]), "--model", args.model, "--first-aggregation",
+                               args.first_aggregation, *flags, *args.extra.split()],
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         if done.returncode != 0:
             return (done.stderr.strip().splitlines() or ["no message"])[-1]
@@ -67,30 +69,30 @@ def row(args, graph, seeds, name, estimator, ratio, flags):
     reports = [train(args, graph, seed, flags) for seed in range(seeds)]
     failed = [r for r in reports if isinstance(r, str)]
     if failed:
-        print(f"| {graph} | {name} | {estimator} | {ratio} | failed: {failed[0]} | | | | |", flush=True)
+        print(f"| {graph} | {name} | {estimator} | {ratio} | {args.first_aggregation} | failed: {failed[0]} | | | | |", flush=True)
         return
     last = [r["last"]["test"]["accuracy"] for r in reports]
     best = [r["best"]["test"]["accuracy"] for r in reports]
     epoch = reports[0]["epoch"]
     degree = "" if name == "full" else f"{epoch['mean_in_batch_degree']:.2f}"
     lonely = "" if name == "full" else f"{100 * epoch['share_without_neighbours']:.0f} %"
-    print(f"| {graph} | {name} | {estimator} | {ratio} | {cell(last)} | {cell(best)} | {degree} | {lonely} | {seeds} |", flush=True)
+    print(f"| {graph} | {name} | {estimator} | {ratio} | {args.first_aggregation} | {cell(last)} | {cell(best)} | {degree} | {lonely} | {seeds} |", flush=True)
     if args.json:
         with open(args.json, "a") as out:
             out.write(json.dumps(dict(graph=graph, sampler=name, estimator=estimator, ratio=ratio, model=args.model,
-                                      flags=flags, last=last, best=best)) + "\n")
+                                      first_aggregation=args.first_aggregation, extra=args.extra, flags=flags, last=last, best=best)) + "\n")
 
 
 def main():
     args = arguments()
-    print("| graph | sampler | estimator | ratio | test, last | test, best valid | in-batch degree | rows alone | seeds |\n"
-          "|---|---|---|---|---|---|---|---|---|", flush=True)
+    print("| graph | sampler | estimator | ratio | first aggregation | test, last | test, best valid | in-batch degree | rows alone | seeds |\n"
+          "|---|---|---|---|---|---|---|---|---|---|", flush=True)
     for graph in args.graph.split(","):
         full_epochs, epochs, seeds, flags = SETTINGS[graph]
         flags, seeds, epochs = flags.split(), args.seeds or seeds, args.epochs or epochs
         every = ["--eval-every", "1" if graph != "planted200k" else "2"]
         if not args.without_full:
-            row(args, graph, seeds, "full", "", "1", [*flags, "--first-aggregation", "recomputed", "--epochs", str(full_epochs), *every])
+            row(args, graph, seeds, "full", "", "1", [*flags, "--epochs", str(full_epochs), *every])
         for ratio in args.ratio.split(","):
             for sampler in args.sampler.split(","):
                 for estimator in args.estimator.split(","):

@@ -30,8 +30,7 @@ Model::Model(device::Context& context, parallel::ProcessGrid& grid, const layout
 Model::Model(device::Context& context, parallel::ProcessGrid& grid, parallel::Aggregator& aggregator,
              ModelSpec spec, std::shared_ptr<Parameters> parameters, Index most_rows)
     : context_(context), spec_(std::move(spec)), parameters_(std::move(parameters)), workspace_(context) {
-  OPX_REQUIRE(!spec_.cached() && !spec_.learned_features, InvalidArgument,
-              "a model of batches has neither a cached first aggregation nor learned features");
+  OPX_REQUIRE(!spec_.learned_features, InvalidArgument, "a model of batches has no learned features");
   workspace_.reserve_rows(most_rows);
   add_layers(grid, aggregator);
 }
@@ -43,21 +42,27 @@ void Model::add_layers(parallel::ProcessGrid& grid, parallel::Aggregator& aggreg
     layers_.push_back(std::make_unique<Layer>(environment, grid.tensor(), spec_, l));
 }
 
-void Model::bind(const Rows& rows, tensor::MatrixView<float> features) {
-  OPX_REQUIRE(!spec_.cached() && !spec_.learned_features, InvalidArgument,
+void Model::bind(const Rows& rows, tensor::MatrixView<float> features, tensor::MatrixView<float> aggregated) {
+  OPX_REQUIRE(features_.empty() && aggregated_.empty(), InvalidArgument,
               "this model has an input of its own");
-  OPX_REQUIRE(features.cols == spec_.widths.front() &&
-                  (rows.positions.empty() || static_cast<Index>(rows.positions.size()) == features.rows),
-              DimensionMismatch, "features are {} x {} for {} positions, the model takes {} columns",
-              features.rows, features.cols, rows.positions.size(), spec_.widths.front());
+  const auto check = [&](const char* what, tensor::MatrixView<float> x) {
+    OPX_REQUIRE(x.cols == spec_.widths.front() &&
+                    (rows.positions.empty() || static_cast<Index>(rows.positions.size()) == x.rows),
+                DimensionMismatch, "{} are {} x {} for {} positions, the model takes {} columns", what,
+                x.rows, x.cols, rows.positions.size(), spec_.widths.front());
+  };
+  if (spec_.reads_features()) check("features", features);
+  if (spec_.cached()) check("aggregated features", aggregated);
   rows_ = rows;
   input_ = features;
+  aggregated_input_ = aggregated;
 }
 
 void Model::cache_first_aggregation(parallel::Aggregator& aggregator, Index rows) {
   aggregated_ = tensor::Matrix<float>(context_, rows, spec_.widths.front());
   aggregator.forward(0, std::as_const(features_).view(), aggregated_.view());
-  if (spec_.kind == Kind::kGcn && !spec_.has_residual(0)) features_ = {}, input_ = {};
+  aggregated_input_ = aggregated_.view();
+  if (!spec_.reads_features()) features_ = {}, input_ = {};
 }
 
 tensor::MatrixView<float> Model::learned_features() noexcept {
@@ -78,7 +83,7 @@ tensor::Dropout Model::input_dropout(const Pass& pass, std::uint32_t stream) con
 ConvolutionInput Model::first_input(const Pass& pass) {
   Operand x{Array::borrow(input_), input_dropout(pass, kInputStream)};
   if (spec_.cached())
-    return {std::move(x), {Array::borrow(aggregated_.view()), input_dropout(pass, kAggregatedInputStream)}};
+    return {std::move(x), {Array::borrow(aggregated_input_), input_dropout(pass, kAggregatedInputStream)}};
   if (x.dropout.rate <= 0) return {std::move(x), {}};
   tensor::PassMask* mask = spec_.learned_features ? &input_mask_ : nullptr;
   if (mask != nullptr && mask->words_per_row() == 0)

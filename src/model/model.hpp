@@ -30,7 +30,7 @@ class Model {
         parallel::Aggregator& aggregator, ModelSpec spec, tensor::Matrix<float>&& features,
         std::shared_ptr<Parameters> parameters = nullptr);
   /// A model whose input is bound before every pass: batches. No collective. Throws InvalidArgument for a
-  /// spec with a cached first aggregation or learned features.
+  /// spec with learned features.
   Model(device::Context& context, parallel::ProcessGrid& grid, parallel::Aggregator& aggregator,
         ModelSpec spec, std::shared_ptr<Parameters> parameters, Index most_rows);
   Model(const Model&) = delete;
@@ -39,11 +39,15 @@ class Model {
   [[nodiscard]] const ModelSpec& spec() const noexcept { return spec_; }
   [[nodiscard]] Parameters& parameters() noexcept { return *parameters_; }
 
-  /// The input of the passes that follow; both stay with the caller. `features` has the aggregator's
-  /// block_rows, padded rows zero.
-  void bind(const Rows& rows, tensor::MatrixView<float> features);
+  /// The input of the passes that follow; all stays with the caller. `features` and, with the first
+  /// aggregation cached, `aggregated` (the rows of the full graph's A X) have the aggregator's block_rows,
+  /// padded rows zero; `features` may be empty where the spec does not read them.
+  void bind(const Rows& rows, tensor::MatrixView<float> features,
+            tensor::MatrixView<float> aggregated = tensor::MatrixView<float>());
   /// What the passes run on: empty where the first aggregation is cached and nothing else needs it.
   [[nodiscard]] tensor::MatrixView<float> features() const noexcept { return input_; }
+  /// A X where the first aggregation is cached.
+  [[nodiscard]] tensor::MatrixView<float> aggregated() const noexcept { return aggregated_input_; }
 
   /// Logits, block_rows x widths.back(). `embeddings`, if not null, receives the input of the last layer.
   [[nodiscard]] Array forward(const Pass& pass, Array* embeddings = nullptr);
@@ -73,7 +77,7 @@ class Model {
   std::shared_ptr<Parameters> parameters_;
   Workspace workspace_;
   tensor::Matrix<float> features_, aggregated_, learned_gradient_;
-  tensor::MatrixView<float> input_;  ///< features_, or what is bound
+  tensor::MatrixView<float> input_, aggregated_input_;  ///< features_ and aggregated_, or what is bound
   tensor::PassMask input_mask_;
   std::vector<std::unique_ptr<Layer>> layers_;
 };

@@ -40,6 +40,10 @@ struct ModelSpec {
 
   [[nodiscard]] Index layers() const noexcept { return static_cast<Index>(widths.size()) - 1; }
   [[nodiscard]] bool cached() const noexcept { return cache_first && !learned_features; }
+  /// False where A X is all that a pass reads of the input.
+  [[nodiscard]] bool reads_features() const noexcept {
+    return !cached() || kind != Kind::kGcn || has_residual(0);
+  }
   /// True where layer l aggregates before it transforms.
   [[nodiscard]] bool aggregates_first(Index layer) const noexcept;
   /// True where layer l adds its input to its output.

@@ -413,17 +413,18 @@ void Aggregator::self_normalise(std::span<const float> full, std::span<const flo
   factors_known_ = false;
 }
 
-void Aggregator::row_sums(std::span<float> out, comm::CommPurpose purpose) {
+void Aggregator::row_sums(Index layer, std::span<float> out, comm::CommPurpose purpose) {
   const Index rows = shard_.block_rows;
   workspace_->expect(options_.most_rows, rows);
   const MatrixView<float> ones = workspace_->matrix(context_, rows, 1, 0);
   tensor::fill(context_, 1, ones);
-  run(0, false, Wire::kFloat32, ones, {out.data(), rows, 1}, purpose);
+  run(layer, false, Wire::kFloat32, ones, {out.data(), rows, 1}, purpose);
 }
 
-Index Aggregator::rows_without_neighbours(std::span<const float> diagonal, comm::CommPurpose purpose) {
+Index Aggregator::rows_without_neighbours(Index layer, std::span<const float> diagonal,
+                                          comm::CommPurpose purpose) {
   const MatrixView<float> sums = workspace_->matrix(context_, shard_.block_rows, 1, 1);
-  row_sums({sums.data, static_cast<std::size_t>(sums.rows)}, purpose);
+  row_sums(layer, {sums.data, static_cast<std::size_t>(sums.rows)}, purpose);
   Index rows = 0;
   for (Index i = 0; i < std::ssize(diagonal); ++i)
     rows += detail::off_diagonal(sums(i, 0), diagonal[static_cast<std::size_t>(i)]) > 0 ? 0 : 1;

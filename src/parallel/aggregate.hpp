@@ -73,10 +73,11 @@ class Aggregator {
   /// own, in fp32, where the wire is bf16): no exchange of its own. Empty spans: rows as they are, as at
   /// the start. To be called for every batch that is bound.
   void self_normalise(std::span<const float> full, std::span<const float> diagonal);
-  /// out = (A 1)_v of the own rows with the roles of layer 0, in fp32: one exchange of one column.
-  void row_sums(std::span<float> out, comm::CommPurpose purpose);
+  /// out = (A 1)_v of the own rows with the roles of `layer`, in fp32: one exchange of one column.
+  void row_sums(Index layer, std::span<float> out, comm::CommPurpose purpose);
   /// How many of the first diagonal.size() own rows have no entry off the diagonal: row_sums, then local.
-  [[nodiscard]] Index rows_without_neighbours(std::span<const float> diagonal, comm::CommPurpose purpose);
+  [[nodiscard]] Index rows_without_neighbours(Index layer, std::span<const float> diagonal,
+                                              comm::CommPurpose purpose);
 
  private:
   struct Workspace;

@@ -40,8 +40,9 @@ std::array<Rotation, 3> rotations_of(const layout::GraphShard& full, const Batch
     const layout::Roles roles = layout::roles_of(static_cast<Index>(i));
     r.rows = layout::row_blocks(full.grid, roles, full.coord[roles.r]);
     r.cols = layout::column_blocks(full.grid, roles, full.coord[roles.k]);
-    r.forward = used(i, 0, options.layers);
-    r.backward = options.need_backward && used(i, options.first_backward_layer, options.layers);
+    r.forward = used(i, options.first_layer, options.layers);
+    r.backward = options.need_backward &&
+                 used(i, std::max(options.first_layer, options.first_backward_layer), options.layers);
   }
   const auto find = [&](auto&& fits) {
     return static_cast<std::size_t>(std::find_if(all.begin(), all.end(), fits) - all.begin());
@@ -124,6 +125,7 @@ void BatchBuilder::State::take_own_rows(Batch& out) const {
 void BatchBuilder::State::cut_tiles(Batch& out) {
   const int own_block = full.grid.rank_of({full.coord.x, full.coord.y, full.coord.z, 0});
   out.nnz = out.sampled_degree = out.rows_without_neighbours = 0;
+  const std::size_t counted = rotations[static_cast<std::size_t>(options.first_layer % 3)].first;
   for (std::size_t i = 0; i < 3; ++i) {
     const Rotation& r = rotations[i];
     if (!r.forward) {
@@ -132,10 +134,10 @@ void BatchBuilder::State::cut_tiles(Batch& out) {
     }
     if (r.first == i) {
       CutOptions cut{.estimator = options.estimator};
-      if (i == 0) cut.own_block = own_block, cut.diagonal = out.diagonal;
+      if (i == counted) cut.own_block = own_block, cut.diagonal = out.diagonal;
       const CutCounts counts =
           cutter.cut(*full.tile[i], r.rows, r.cols, selection, cut, csr_of(out.forward_memory[i]));
-      if (i == 0) {
+      if (i == counted) {
         out.nnz = counts.nnz;
         out.sampled_degree = counts.off_diagonal;
         out.rows_without_neighbours = counts.rows_without_neighbours;
@@ -165,8 +167,9 @@ void BatchBuilder::State::transpose_tiles(Batch& out) {
 
 BatchBuilder::BatchBuilder(device::Context& context, const layout::GraphShard& full,
                            const graph::Store& store, Sampler& sampler, const BatchOptions& options) {
-  OPX_REQUIRE(options.layers >= 0 && options.first_backward_layer >= 0, InvalidArgument,
-              "{} layers, backward from layer {}", options.layers, options.first_backward_layer);
+  OPX_REQUIRE(options.layers >= 0 && options.first_layer >= 0 && options.first_backward_layer >= 0,
+              InvalidArgument, "{} layers, forward from layer {}, backward from layer {}", options.layers,
+              options.first_layer, options.first_backward_layer);
   OPX_REQUIRE(store.info().vertices == full.vertices, DimensionMismatch,
               "a store of {} vertices and a shard of {}", store.info().vertices, full.vertices);
   state_ = std::make_unique<State>(context, full, sampler, options);

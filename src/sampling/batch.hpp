@@ -32,9 +32,9 @@ struct Batch {
   std::vector<std::int32_t> local_row;  ///< own rows: row in the full shard's own block
   std::vector<float> weight;            ///< own rows: weight in the loss
   std::vector<float> diagonal;          ///< own rows: a_vv of the full A (0 where none)
-  Index nnz = 0;                        ///< entries of this rank's layer-0 tile, diagonal included
+  Index nnz = 0;                        ///< entries of this rank's first tile, diagonal included
   Index sampled_degree = 0;             ///< of these off the diagonal
-  Index rows_without_neighbours = 0;    ///< rows of the layer-0 tile without an entry off the diagonal
+  Index rows_without_neighbours = 0;    ///< rows of the first tile without an entry off the diagonal
   double build_seconds = 0;             ///< wall-clock time of build()
   [[nodiscard]] Index rows() const noexcept { return static_cast<Index>(positions.size()); }
 
@@ -48,6 +48,7 @@ struct Batch {
 
 struct BatchOptions {
   Index layers = 3;                ///< of the model: tiles that no layer needs stay null
+  Index first_layer = 0;           ///< the lowest layer that is aggregated in a batch; its tile is the first
   Index first_backward_layer = 0;  ///< the lowest layer that is aggregated backward
   bool need_backward = true;
   Estimator estimator = Estimator::kUnbiased;  ///< self-normalised leaves the probabilities out
@@ -56,8 +57,8 @@ struct BatchOptions {
 class BatchBuilder {
  public:
   /// `full` (this rank's shard of the whole graph: forward tiles only are needed) and `sampler` must outlive
-  /// it. `store` is compared with `full` only. The diagonal of the own rows comes out of the layer-0 tile,
-  /// which has the own block in both slabs: nothing is asked of other ranks.
+  /// it. `store` is compared with `full` only. The diagonal of the own rows comes out of the first tile,
+  /// which has the own block in both slabs (every rotation's has): nothing is asked of other ranks.
   BatchBuilder(device::Context& context, const layout::GraphShard& full, const graph::Store& store,
                Sampler& sampler, const BatchOptions& options);
   ~BatchBuilder();

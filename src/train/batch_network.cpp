@@ -38,24 +38,26 @@ BatchNetwork::BatchNetwork(device::Context& context, parallel::ProcessGrid& grid
 void BatchNetwork::bind(const Sample& sample) {
   batch_shard_ = sample.batch->shard;
   batch_.bind({.positions = sample.positions, .valid = sample.batch->rows(), .total = batch_shard_.vertices},
-              sample.features);
+              sample.features, sample.aggregated);
   batch_aggregator_.self_normalise(sample.full_sum, sample.diagonal);
 }
 
 void BatchNetwork::release() { batch_shard_.tile = batch_shard_.transposed = {}; }
 
-Index BatchNetwork::rows_without_neighbours(const Sample& sample) {
-  return batch_aggregator_.rows_without_neighbours(sample.batch->diagonal, comm::CommPurpose::kMetric);
+Index BatchNetwork::rows_without_neighbours(const Sample& sample, Index layer) {
+  return batch_aggregator_.rows_without_neighbours(layer, sample.batch->diagonal, comm::CommPurpose::kMetric);
 }
 
 std::vector<float> BatchNetwork::full_row_sums() {
   std::vector<float> sums(static_cast<std::size_t>(full_rows_));
-  full_aggregator_.row_sums(sums, comm::CommPurpose::kSetup);
+  full_aggregator_.row_sums(0, sums, comm::CommPurpose::kSetup);
   return sums;
 }
 
 std::string BatchNetwork::describe() const {
-  return fmt::format("every batch aggregates its features, input dropout on: {}", batch_.input_dropout_on());
+  return fmt::format("first aggregation {}, input dropout on: {}",
+                     batch_.spec().cached() ? "cached: exact in every batch" : "sampled in every batch",
+                     batch_.input_dropout_on());
 }
 
 }  // namespace opx::train

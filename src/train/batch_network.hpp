@@ -17,7 +17,8 @@ namespace opx::train {
 class BatchNetwork final : public Network {
  public:
   /// `shard` is the full graph's, without transposes; `tail` more floats lie behind the gradients, and the
-  /// running statistics behind those. No collective.
+  /// running statistics behind those. Collective over the tensor ranks where the first aggregation is cached:
+  /// A X of the full graph is computed here, once, and batches take their rows of it.
   BatchNetwork(device::Context& context, parallel::ProcessGrid& grid, const layout::GraphShard& shard,
                const RunConfig& config, model::ModelSpec spec, tensor::Matrix<float>&& features, Index tail,
                Index most_rows);
@@ -31,12 +32,14 @@ class BatchNetwork final : public Network {
   void backward(model::Array dlogits, base::FunctionRef<void(Index)> layer_done) {
     batch_.backward(std::move(dlogits), layer_done);
   }
-  /// Rows of the bound batch that have no neighbour in it. Collective over the tensor ranks.
-  [[nodiscard]] Index rows_without_neighbours(const Sample& sample);
+  /// Rows of the bound batch that have no neighbour in it, told by the tile of `layer`. Collective over the
+  /// tensor ranks.
+  [[nodiscard]] Index rows_without_neighbours(const Sample& sample, Index layer);
   /// (A 1) of the full graph's own rows. Collective over the tensor ranks.
   [[nodiscard]] std::vector<float> full_row_sums();
-  /// Input of the whole graph.
+  /// Input of the whole graph: X where the model reads it, A X where the first aggregation is cached.
   [[nodiscard]] tensor::MatrixView<const float> features() const { return full_.features(); }
+  [[nodiscard]] tensor::MatrixView<const float> aggregated() const { return full_.aggregated(); }
 
   [[nodiscard]] model::Array logits(model::Array* embeddings) override {
     return full_.forward({.training = false}, embeddings);

@@ -34,7 +34,7 @@ sampling::Ticket Turn::after(sampling::Ticket ticket, Index batches) const noexc
 
 /// Memory of one sub-batch beside the builder's, for the most rows that there can be.
 struct BatchSource::Slot {
-  tensor::Matrix<float> features, targets;
+  tensor::Matrix<float> features, aggregated, targets;
   std::vector<Index> positions;
   std::vector<float> full_sum, diagonal, weights;
   std::vector<std::int32_t> labels;
@@ -43,7 +43,6 @@ struct BatchSource::Slot {
 
   void allocate(device::Context& context, Index rows, const SampleData& data, bool self_normalised) {
     const auto n = static_cast<std::size_t>(rows);
-    features = tensor::Matrix<float>(context, rows, data.features.cols);
     positions.resize(n), weights.resize(n), use.resize(n);
     if (self_normalised) full_sum.resize(n), diagonal.resize(n);
     if (!data.vertices.labels.empty()) labels.resize(n);
@@ -70,6 +69,15 @@ BatchSource::BatchSource(const SampleData& data, const RunConfig& config,
 
 BatchSource::~BatchSource() = default;
 
+void BatchSource::set_input(tensor::MatrixView<const float> features,
+                            tensor::MatrixView<const float> aggregated) {
+  features_ = features, aggregated_ = aggregated;
+  for (Slot& slot : slots_) {
+    slot.features = tensor::Matrix<float>(context_, sampler_->most_block_rows(), features.cols);
+    slot.aggregated = tensor::Matrix<float>(context_, sampler_->most_block_rows(), aggregated.cols);
+  }
+}
+
 void BatchSource::start(sampling::Ticket ticket) {
   pipeline_.reset();
   const Index batches = sampler_->batches();
@@ -93,8 +101,11 @@ void BatchSource::fill(int index, sampling::Batch& batch) {
   OPX_REQUIRE(rows <= sampler_->most_block_rows(), InternalError,
               "sub-batch {} of epoch {} has {} rows a block; the sampler promised at most {}", batch.index,
               batch.epoch, rows, sampler_->most_block_rows());
-  const tensor::MatrixView<float> features(slot.features.data(), rows, slot.features.cols());
-  sampling::gather_rows(context_, data_.features, batch.local_row, features);
+  const auto slice = [&](tensor::MatrixView<const float> from, tensor::Matrix<float>& to) {
+    sampling::gather_rows(context_, from, batch.local_row, {to.data(), rows, to.cols()});
+  };
+  slice(features_, slot.features);
+  slice(aggregated_, slot.aggregated);
   slot.weight = 0;
   for (std::size_t i = 0; i < static_cast<std::size_t>(rows); ++i) {
     const bool valid = i < batch.positions.size();
@@ -129,6 +140,7 @@ Sample BatchSource::next(sampling::Ticket ticket) {
   const auto first = [n](const auto& values) { return std::span(values).first(values.empty() ? 0 : n); };
   return {.batch = item.batch,
           .features = {slot.features.data(), rows, slot.features.cols()},
+          .aggregated = {slot.aggregated.data(), rows, slot.aggregated.cols()},
           .positions = first(std::as_const(slot.positions)),
           .full_sum = first(std::as_const(slot.full_sum)),
           .diagonal = first(std::as_const(slot.diagonal)),

@@ -24,7 +24,7 @@ namespace opx::train {
 /// nobody).
 struct Sample {
   sampling::Batch* batch = nullptr;
-  tensor::MatrixView<float> features;
+  tensor::MatrixView<float> features, aggregated;  ///< empty where the model does not read them
   std::span<const Index> positions;
   std::span<const float> full_sum, diagonal;  ///< self-normalised: off-diagonal row sums of A, a_vv
   std::span<const std::int32_t> labels;
@@ -38,7 +38,6 @@ struct Sample {
 struct SampleData {
   const layout::GraphShard& shard;
   const graph::Store& store;
-  tensor::MatrixView<const float> features;
   const parallel::VertexData& vertices;
   std::span<const std::uint8_t> use;  ///< rows of the training split
 };
@@ -58,6 +57,9 @@ class BatchSource {
   ~BatchSource();
 
   [[nodiscard]] const sampling::Sampler& sampler() const noexcept { return *sampler_; }
+  /// What the model reads of the whole graph's own rows, X and A X (either may be empty); both stay with the
+  /// caller. Before the first next().
+  void set_input(tensor::MatrixView<const float> features, tensor::MatrixView<const float> aggregated);
   /// (A 1) of the own rows of the whole graph: before the first next() of a self-normalised run.
   void set_row_sums(std::vector<float> sums) { row_sums_ = std::move(sums); }
   /// The sub-batch `ticket`; the one before is given up. In the order of Turn it has been built beside the
@@ -74,6 +76,7 @@ class BatchSource {
   void start(sampling::Ticket ticket);
 
   SampleData data_;
+  tensor::MatrixView<const float> features_, aggregated_;
   device::Context context_;  ///< of the builder's thread
   bool self_normalised_;
   int depth_;

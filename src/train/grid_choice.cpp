@@ -23,7 +23,7 @@ layout::Grid fewest_words(const RunConfig& config, int ranks, const GridProblem&
   model.vertices = problem.vertices;
   model.widths = layer_widths(config.model, problem.features, problem.classes);
   model.cached_first_aggregation =
-      config.mode != "mini" && config.model.first_aggregation == "cached" && config.model.features == "given";
+      config.model.first_aggregation == "cached" && config.model.features == "given";
   model.cheaper_order = config.model.order == "auto";
   const std::vector<parallel::SchemeWords> rows = parallel::compare_schemes(model, ranks);
   return config.scheme == "allreduce" ? parallel::best_allreduce(rows).grid

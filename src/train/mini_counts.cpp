@@ -24,16 +24,17 @@ auto fields(Counts& c) {
 
 }  // namespace
 
-/// Ranks along C hold the same tile of layer 0: one of them counts. The neighbours of single rows are known
+/// Ranks along C hold the same tile of a layer: one of them counts. The neighbours of single rows are known
 /// to no one rank: one sub-batch an epoch is measured, by an exchange of one column.
 void MiniTrainer::count(const Sample& sample, sampling::Ticket ticket) {
-  const layout::Roles roles = layout::roles_of(0);
+  const Index layer = batch_options().first_layer;
+  const layout::Roles roles = layout::roles_of(layer);
   counts_.vertices += sample.batch->rows();
   if (grid_.tensor().rank() == 0) ++counts_.sub_batches;
   if (grid_.coord()[roles.c] == 0) counts_.sampled_degree += sample.batch->sampled_degree;
   if (ticket.index != 0) return;
   counts_.measured_rows += sample.batch->rows();
-  counts_.isolated_rows += network_->rows_without_neighbours(sample);
+  counts_.isolated_rows += network_->rows_without_neighbours(sample, layer);
 }
 
 BatchCounts MiniTrainer::counts() {

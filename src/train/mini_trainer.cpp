@@ -21,13 +21,7 @@ MiniTrainer::MiniTrainer(device::Context& context, parallel::ProcessGrid& grid, 
                          const RunConfig& config)
     : TrainerBase(context, grid, store, config), per_step_(Index{grid.grid().gd} * config.mini.accumulate) {
   check();
-  spec_.cache_first = false;
-  parallel::ShardOptions options = shard_options(config_, false);
-  options.first_backward_layer = 0;
-  tensor::Matrix<float> features = load(options, true);
-  // The sampler's largest batch sizes the network; the source slices the network's features.
-  data_.features = std::move(features);
-  make_source();
+  make_source(load(shard_options(config_, false), true));
 }
 
 MiniTrainer::~MiniTrainer() = default;
@@ -42,7 +36,9 @@ void MiniTrainer::check() const {
 }
 
 sampling::BatchOptions MiniTrainer::batch_options() const {
+  // Of a model without sampled layers the tile is cut for its counts alone.
   return {.layers = spec_.layers(),
+          .first_layer = spec_.cached() && spec_.layers() > 1 ? 1 : 0,
           .first_backward_layer = spec_.aggregates_first(0) ? 1 : 0,
           .need_backward = true,
           .estimator = sampling::parse_estimator(config_.mini.estimator)};
@@ -58,12 +54,12 @@ void MiniTrainer::require_weights_that_add() const {
               store_.info().name, *least);
 }
 
-void MiniTrainer::make_source() {
+// The sampler's largest batch sizes the network; the source slices what the network keeps of its input.
+void MiniTrainer::make_source(tensor::Matrix<float>&& features) {
   const Turn turn{.first = Index{grid_.coord().d} * config_.mini.accumulate,
                   .accumulate = config_.mini.accumulate,
                   .per_step = per_step_};
-  tensor::Matrix<float> features = std::move(data_.features);
-  const SampleData data{shard_, store_, std::as_const(features).view(), data_, use_[0]};
+  const SampleData data{shard_, store_, data_, use_[0]};
   comm::agree(grid_.world(), [&] {
     require_weights_that_add();
     source_ = std::make_unique<BatchSource>(data, config_, batch_options(), turn);
@@ -80,6 +76,8 @@ void MiniTrainer::make_source() {
   });
   network_ = std::make_unique<BatchNetwork>(context_, grid_, shard_, config_, spec_, std::move(features),
                                             kTail, sampler().most_block_rows());
+  source_->set_input(network_->features(), network_->aggregated());
+  if (evaluation_source_) evaluation_source_->set_input(network_->features(), network_->aggregated());
   model::Parameters& parameters = network_->parameters();
   bucket_ = std::make_unique<parallel::GradientBucket>(context_, grid_.world(), parameters.bucket());
   if (config_.mini.accumulate > 1) accumulated_ = device::Buffer<float>(context_, parameters.count());

@@ -52,7 +52,7 @@ class MiniTrainer final : public TrainerBase {
   };
 
   void check() const;
-  void make_source();
+  void make_source(tensor::Matrix<float>&& features);
   void require_weights_that_add() const;
   [[nodiscard]] SampleData sample_data() const;
   [[nodiscard]] sampling::BatchOptions batch_options() const;

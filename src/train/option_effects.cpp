@@ -31,7 +31,7 @@ bool sampled_by(const RunConfig& c, Value sampler) {
 }
 /// A X is the same in every step.
 bool constant_input(const RunConfig& c) {
-  return !is_mini(c) && c.model.features == "given" && !(c.scheme == "allreduce" && drops_input(c));
+  return c.model.features == "given" && !(c.scheme == "allreduce" && drops_input(c));
 }
 
 constexpr std::string_view kMini = "it is for mode mini";
@@ -82,7 +82,7 @@ constexpr std::array kRules = {
          "learned features are not normalised"},
     Rule{"model.first_aggregation",
          [](const RunConfig& c) { return c.model.first_aggregation == "recomputed" || constant_input(c); },
-         "learned features, features that scheme allreduce drops, and batches are other ones in every step"},
+         "learned features, and features that scheme allreduce drops, are other ones in every step"},
     Rule{"model.order",
          [](const RunConfig& c) {
            const bool once = c.model.first_aggregation == "cached" && constant_input(c);

@@ -83,7 +83,7 @@ const std::vector<Option>& table() {
       {"model.features", "--features", kModel, "Features of the dataset, or a learned vector per vertex", OPX_FIELD(model.features), {"given", "learned"}},
       {"model.feature_dim", "--feature-dim", kModel, "Width of learned features", OPX_FIELD(model.feature_dim), {}, 1, 1 << 20},
       {"model.feature_norm", "--feature-norm", kModel, "Features as given, rows summing to one, or columns of mean 0 and deviation 1", OPX_FIELD(model.feature_norm), {"none", "row", "standard"}},
-      {"model.first_aggregation", "--first-aggregation", kModel, "Aggregate the constant input once a run, or every epoch", OPX_FIELD(model.first_aggregation), {"cached", "recomputed"}},
+      {"model.first_aggregation", "--first-aggregation", kModel, "Aggregate the constant input once a run (exact in every sub-batch), or in every step", OPX_FIELD(model.first_aggregation), {"cached", "recomputed"}},
       {"model.order", "--order", kModel, "Order of aggregation and product with the weight; auto: the cheaper", OPX_FIELD(model.order), {"auto", "aggregate-first", "transform-first"}},
 
       {"optimizer.kind", "--optimizer", kOptimizer, "Optimiser", OPX_FIELD(optimizer.kind), {"sgd", "adam", "adamw"}},

@@ -42,6 +42,7 @@ void check_same_run(const RunConfig& before, const RunConfig& now, const std::fi
   same("batches of", batch_of(before.mini), batch_of(now.mini));
   same("estimator", before.mini.estimator, now.mini.estimator);
   same("sampler details:", details_of(before.mini), details_of(now.mini));
+  same("first aggregation", before.model.first_aggregation, now.model.first_aggregation);
   same("steps of", step_of(before), step_of(now));
 }
 

@@ -11,8 +11,8 @@
 namespace opx::train {
 
 /// Throws InvalidArgument that names both values where `now` would draw other sub-batches than the run of the
-/// checkpoint: mode, sampler, batch size, estimator, sub-batches a step (replicas x accumulate). Grids are
-/// resolved in both.
+/// checkpoint, or take other parts of an aggregation exactly: mode, sampler, batch size, estimator, first
+/// aggregation, sub-batches a step (replicas x accumulate). Grids are resolved in both.
 void check_same_run(const RunConfig& before, const RunConfig& now, const std::filesystem::path& checkpoint);
 
 }  // namespace opx::train

@@ -38,7 +38,13 @@ RunConfig mini_config(const std::string& model, const std::string& estimator = "
   config.mini.sampler = sampler;
   config.mini.estimator = estimator;
   config.mini.accumulate = kPerStep;
+  config.model.first_aggregation = "recomputed";
   config.epochs = 4;
+  return config;
+}
+
+RunConfig with_cache(RunConfig config) {
+  config.model.first_aggregation = "cached";
   return config;
 }
 
@@ -135,6 +141,16 @@ Scenario scenario(const std::string& model, const std::string& estimator, bool s
   return s;
 }
 
+/// The same with an exact first aggregation; a width that the first layer would transform first.
+Scenario cached(Scenario s, int layers = 3, bool residual = false) {
+  s.name += "_cached" + std::to_string(layers) + (residual ? "_residual" : "");
+  s.config = with_cache(s.config);
+  s.config.model.layers = layers;
+  s.config.model.hidden = {residual ? 12 : 8};
+  s.config.model.residual = residual;
+  return s;
+}
+
 // ---------------------------------------------------------------- against the dense model
 
 test::Factors factors_of(const RunConfig& config) {
@@ -189,7 +205,8 @@ class DenseSteps {
       sampling::Selection s;
       sampler_->draw(at.epoch, b, s);
       const auto number = static_cast<std::uint32_t>(at.epoch * sampler_->batches() + b);
-      const test::ReferenceModel reference(spec_, induced(store_, config_, s));
+      const test::Dense whole = store_.normalised(factors_of(config_), config_.model.kind == "gcn");
+      const test::ReferenceModel reference(spec_, induced(store_, config_, s), whole);
       const test::Dense logits = reference.forward(p, features_, number);
       for (std::size_t i = 0; i < s.position.size(); ++i) {
         const auto v = static_cast<std::size_t>(s.position[i]);
@@ -277,7 +294,13 @@ INSTANTIATE_TEST_SUITE_P(
                     scenario("gcn", "self-normalised", false, "layer"), scenario("sage", "unbiased", false),
                     scenario("sage", "self-normalised", true), scenario("gin", "unbiased", true, "layer"),
                     scenario("gin", "self-normalised", false, "layer"),
-                    scenario("gcn", "unbiased", true, "none", "uniform")),
+                    scenario("gcn", "unbiased", true, "none", "uniform"),
+                    cached(scenario("gcn", "unbiased", false)),
+                    cached(scenario("gcn", "self-normalised", false, "layer"), 4, true),
+                    cached(scenario("gcn", "unbiased", true), 1),
+                    cached(scenario("sage", "unbiased", false), 2),
+                    cached(scenario("sage", "self-normalised", true)),
+                    cached(scenario("gin", "self-normalised", true, "layer"), 2)),
     [](const auto& scenario_info) { return scenario_info.param.name; });
 
 // ---------------------------------------------------------------- on every grid
@@ -320,7 +343,14 @@ INSTANTIATE_TEST_SUITE_P(Scenarios, MiniOneAnswer,
                                          scenario("sage", "self-normalised", true),
                                          scenario("gin", "unbiased", true, "layer"),
                                          scenario("gin", "self-normalised", true, "batch"),
-                                         scenario("gcn", "unbiased", true, "none", "uniform")),
+                                         scenario("gcn", "unbiased", true, "none", "uniform"),
+                                         cached(scenario("gcn", "unbiased", true)),
+                                         cached(scenario("gcn", "self-normalised", false), 2),
+                                         cached(scenario("gcn", "self-normalised", true), 5, true),
+                                         cached(scenario("gcn", "self-normalised", true), 1),
+                                         cached(scenario("sage", "unbiased", false, "batch"), 2),
+                                         cached(scenario("sage", "self-normalised", true)),
+                                         cached(scenario("gin", "self-normalised", true, "batch"), 2)),
                          [](const auto& scenario_info) { return scenario_info.param.name; });
 
 // ---------------------------------------------------------------- the rest
@@ -330,19 +360,21 @@ TEST(MiniBatch, OfAllVerticesIsTheFullGraph) {
   RunConfig config = mini_config("gcn");
   config.mini.batch_ratio = 1;
   config.mini.accumulate = 1;
-  config.model.first_aggregation = "recomputed";
   config.model.norm = "batch";
-  const Curve got = reference(store, config);
-  ASSERT_EQ(got.losses.size(), 4U);
-  const auto self = comm::self_communicator();
-  device::Context context({.threads = 1});
-  parallel::ProcessGrid grid(*self, layout::Grid{});
-  RunConfig full = config;
-  full.mode = "full";
-  Trainer trainer(context, grid, store, full);
-  for (int epoch = 0; epoch < 4; ++epoch)
-    EXPECT_NEAR(trainer.step(epoch).loss, got.losses[static_cast<std::size_t>(epoch)], 1e-5);
-  EXPECT_NEAR(trainer.evaluate().loss[1], got.evaluation.loss[1], 1e-4);
+  for (const char* first : {"recomputed", "cached"}) {
+    config.model.first_aggregation = first;
+    const Curve got = reference(store, config);
+    ASSERT_EQ(got.losses.size(), 4U);
+    const auto self = comm::self_communicator();
+    device::Context context({.threads = 1});
+    parallel::ProcessGrid grid(*self, layout::Grid{});
+    RunConfig full = config;
+    full.mode = "full";
+    Trainer trainer(context, grid, store, full);
+    for (int epoch = 0; epoch < 4; ++epoch)
+      EXPECT_NEAR(trainer.step(epoch).loss, got.losses[static_cast<std::size_t>(epoch)], 1e-5);
+    EXPECT_NEAR(trainer.evaluate().loss[1], got.evaluation.loss[1], 1e-4);
+  }
 }
 
 TEST(MiniBatch, SameRunTwiceIsBitIdenticalWhateverThePipeline) {
@@ -384,9 +416,10 @@ TEST(MiniBatch, Bfloat16WireTrainsCloseToFp32) {
 // Two replicas: twice the ranks, the same sub-batches; a step's gradients cross the world once.
 TEST(MiniBatch, BytesOfAStepAreThoseOfItsBatches) {
   const test::MemoryStore store = mini_store(true);
-  test::for_each_world({4, 8}, [&](comm::Communicator& world) {
+  const auto check = [&](comm::Communicator& world, bool once) {
     for (const layout::Grid& grid : grids_of(world.size())) {
       RunConfig config = for_grid(mini_config("gcn"), grid);
+      if (once) config = with_cache(config);
       config.mini.batch_ratio = 0.25;  // 4 sub-batches of 30, in 8 blocks of 15
       device::Context context({.threads = 1});
       parallel::ProcessGrid process_grid(world, grid);
@@ -404,7 +437,7 @@ TEST(MiniBatch, BytesOfAStepAreThoseOfItsBatches) {
         const auto add = [&](bool backward) {
           words += layout::aggregate_words(grid, roles, process_grid.coord(), rows, width, backward).total();
         };
-        add(false);
+        if (l > 0 || !once) add(false);
         if (l > 0) add(true);
       }
       const auto bytes = [&](comm::CommPurpose p) { return world.traffic().bytes(p); };
@@ -418,6 +451,10 @@ TEST(MiniBatch, BytesOfAStepAreThoseOfItsBatches) {
       EXPECT_EQ(bytes(comm::CommPurpose::kLoss) + bytes(comm::CommPurpose::kMetric), 0)
           << "all in the bucket";
     }
+  };
+  test::for_each_world({4, 8}, [&](comm::Communicator& world) {
+    check(world, false);
+    check(world, true);
   });
 }
 
@@ -426,7 +463,8 @@ TEST(MiniBatch, NoBufferGrowsAfterTheFirstEpoch) {
   test::for_each_world({1, 4}, [&](comm::Communicator& world) {
     for (const char* sampler : {"stratified", "uniform"}) {
       const layout::Grid grid = grids_of(world.size()).back();
-      const RunConfig config = for_grid(mini_config("gcn", "self-normalised", sampler), grid);
+      RunConfig config = for_grid(mini_config("gcn", "self-normalised", sampler), grid);
+      if (*sampler == 'u') config = with_cache(config);
       device::Context context({.threads = 1});
       parallel::ProcessGrid process_grid(world, grid);
       MiniTrainer trainer(context, process_grid, store, config);

@@ -22,16 +22,19 @@ using NamedParameters = std::map<std::string, Dense>;
 
 class ReferenceModel {
  public:
-  ReferenceModel(model::ModelSpec spec, Dense a) : spec_(std::move(spec)), a_(std::move(a)) {}
+  ReferenceModel(model::ModelSpec spec, const Dense& a) : ReferenceModel(std::move(spec), a, a) {}
+  /// With the first aggregation cached, layer 0 aggregates with `first` and all others with `a`.
+  ReferenceModel(model::ModelSpec spec, Dense a, Dense first)
+      : spec_(std::move(spec)), a_(std::move(a)), first_(std::move(first)) {}
 
   /// Logits of a training pass (dropout of `step`, batch statistics).
   [[nodiscard]] Dense forward(const NamedParameters& p, const Dense& features, std::uint32_t step) const {
     const bool cached = spec_.cached();
     Dense x = dropped(features, spec_.input_dropout, step, model::kInputStream);
     for (Index l = 0; l < spec_.layers(); ++l) {
-      const Dense ax = l == 0 && cached
-                           ? dropped(a_ * features, spec_.input_dropout, step, model::kAggregatedInputStream)
-                           : a_ * x;
+      const Dense ax = l == 0 && cached ? dropped(first_ * features, spec_.input_dropout, step,
+                                                  model::kAggregatedInputStream)
+                                        : a_ * x;
       Dense y = convolution(p, prefix(l), x, ax);
       if (l + 1 < spec_.layers()) {
         normalise(p, prefix(l), y);
@@ -114,7 +117,7 @@ class ReferenceModel {
   }
 
   model::ModelSpec spec_;
-  Dense a_;
+  Dense a_, first_;
 };
 
 }  // namespace opx::test
