@@ -117,7 +117,7 @@ class Info : public Command {
     train::resolve(config);
     const train::MemoryEstimate estimate = train::estimate_memory(
         info, grid(), config, train::make_spec(config, input_width(info), std::max<Index>(info.classes, 1)));
-    text += fmt::format("memory of a rank that trains on grid {}, {} layers of {} (model):\n",
+    text += fmt::format("memory of a rank that trains the full graph on grid {}, {} layers of {} (model):\n",
                         layout::to_string(grid()), model_.layers, fmt::join(model_.hidden, ","));
     for (const train::MemoryComponent& item : estimate.components) {
       text += fmt::format("  {:<28} {}\n", item.name, format_bytes(static_cast<double>(item.bytes)));

@@ -59,7 +59,7 @@ class RowCollector {
 
   spmm::Csr finish() {
     pad_to(csr_.rows);
-    const Index nnz = csr_.nnz();
+    const Index nnz = csr_.row_offsets[csr_.rows];  // csr_ has no entries yet
     if (chunks_.size() == 1 && chunks_[0].cols.size() == nnz) {
       csr_.col_ids = std::move(chunks_[0].cols);
       csr_.values = std::move(chunks_[0].values);

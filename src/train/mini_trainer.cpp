@@ -100,6 +100,16 @@ void MiniTrainer::log_start() {
   context_.logger().info("{} sub-batches an epoch, {} a step, {} steps an epoch; sampler {}, estimator {}",
                          batches(), per_step_, steps_per_epoch(), config_.mini.sampler,
                          config_.mini.estimator);
+  if (ratio < 1 && batches() == 1 && sampler().most_block_rows() >= shard_.block_rows)
+    context_.logger().warning(
+        "a batch ratio of {:.4g} is nearest to one sub-batch an epoch: every batch is the full graph of {} "
+        "vertices",
+        ratio, info.vertices);
+  if (config_.mini.estimator == "unbiased" && !sampler().unbiased())
+    context_.logger().warning(
+        "estimator unbiased with sampler {} and this ratio is not unbiased: its factors are not the exact "
+        "probabilities of pairs (docs/sampling.md)",
+        config_.mini.sampler);
   if (ratio * degree < 2)
     context_.logger().warning(
         "a vertex has about {:.2f} neighbours in a batch (ratio {:.4g} x mean degree {:.1f}): below 2 most "

@@ -110,7 +110,9 @@ class Session {
                            world_.backend());
     context_.logger().info("{} parameters; {}", base::format_count(trainer().parameter_count()),
                            trainer().network().describe());
-    context_.logger().info("memory of a rank by the model: {}", estimate.describe());
+    context_.logger().info("memory of a rank by the model{}: {}",
+                           config_.mode == "mini" ? " (of training the full graph)" : "",
+                           estimate.describe());
   }
 
   /// Rank 0 chooses the folder's name (it holds the time) and tells it to all.
