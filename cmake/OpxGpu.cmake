@@ -1,0 +1,43 @@
+# SPDX-FileCopyrightText: 2026 The Orthoplex authors
+# SPDX-License-Identifier: Apache-2.0
+
+# opx_gpu_sources(<module> <files.cu> [STUB <files.cpp>]): kernel files of opx_<module>, compiled as C++ for the host
+# runtime; without a GPU runtime the module gets the stub instead.
+function(opx_gpu_sources module)
+  cmake_parse_arguments(ARG "" "" "STUB" ${ARGN})
+  if(NOT OPX_WITH_GPU_HOST)
+    target_sources(opx_${module} PRIVATE ${ARG_STUB})
+    return()
+  endif()
+  target_sources(opx_${module} PRIVATE ${ARG_UNPARSED_ARGUMENTS})
+  opx_gpu_files(${ARG_UNPARSED_ARGUMENTS})
+endfunction()
+
+# Marks files of the current folder as kernel files (for tests, too).
+function(opx_gpu_files)
+  set_source_files_properties(${ARGN} PROPERTIES LANGUAGE CXX COMPILE_OPTIONS "-x;c++"
+                              COMPILE_DEFINITIONS OPX_GPU_HOST)
+endfunction()
+
+# opx_add_gpu_test(<name> SOURCES <files> MODULES <modules>): label gpu. A build with the host runtime runs it with five
+# seeds of the order of threads and streams.
+function(opx_add_gpu_test name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;MODULES" ${ARGN})
+  set(kernels ${ARG_SOURCES})
+  list(FILTER kernels INCLUDE REGEX "\\.cu$")
+  if(kernels AND NOT OPX_WITH_GPU_HOST)
+    return()
+  endif()
+  if(kernels)
+    opx_gpu_files(${kernels})
+  endif()
+  opx_add_test(${name} SOURCES ${ARG_SOURCES} MODULES ${ARG_MODULES} LABELS gpu)
+  if(OPX_WITH_GPU_HOST)
+    set_tests_properties(${name} PROPERTIES ENVIRONMENT OPX_GPU_HOST_SEED=1)
+    foreach(seed RANGE 2 5)
+      add_test(NAME ${name}_seed${seed} COMMAND ${name})
+      set_tests_properties(${name}_seed${seed} PROPERTIES LABELS gpu TIMEOUT 300
+                           ENVIRONMENT OPX_GPU_HOST_SEED=${seed})
+    endforeach()
+  endif()
+endfunction()

@@ -1,0 +1,223 @@
+// SPDX-FileCopyrightText: 2026 The Orthoplex authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The Device of the host runtime.
+#include "device/gpu/device.hpp"
+
+#include <cstdlib>
+#include <cstring>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "base/error.hpp"
+#include "device/gpu/api.hpp"
+#include "device/gpu/host/memory.hpp"
+#include "device/gpu/host/queues.hpp"
+#include "device/gpu/host/scheduler.hpp"
+
+namespace opx::device::gpu {
+namespace {
+
+using host::EventRef;
+using host::Operation;
+constexpr std::size_t kSharedBytes = 232448;  // as compute capability 9.0 has
+constexpr int kMostThreads = 1024, kGarbage = 0xA5;
+
+std::uint64_t chosen_seed(std::uint64_t asked) {
+  if (asked != 0) return asked;
+  const char* text = std::getenv("OPX_GPU_HOST_SEED");
+  const std::uint64_t seed = text != nullptr ? std::strtoull(text, nullptr, 10) : 1;
+  return seed != 0 ? seed : 1;
+}
+
+EventRef& state_of(void* native) { return *static_cast<EventRef*>(native); }
+host::Queue& queue_of(Stream stream) {
+  OPX_REQUIRE(stream.native != nullptr, InvalidArgument, "a Stream of no Device");
+  return *static_cast<host::Queue*>(stream.native);
+}
+
+}  // namespace
+
+struct Device::Impl {
+  explicit Impl(std::uint64_t seed) : queues(seed) {}
+  host::Queues queues;
+  Counters counters;
+  std::map<std::string, std::shared_ptr<void>, std::less<>> libraries;
+  const char* last_kernel = "none";
+
+  void work(Stream stream, const char* name, std::function<void()> what) {
+    queues.put(queue_of(stream), {Operation::Kind::kWork, name, std::move(what), {}, 0});
+  }
+};
+
+std::string_view runtime_name() noexcept { return "host"; }
+int count() noexcept { return 1; }
+Properties properties(int ordinal) {
+  OPX_REQUIRE(ordinal == 0, DeviceError, "GPU {} of 1", ordinal);
+  return {.name = "GPU kernels on the CPU, for tests",
+          .ordinal = 0,
+          .major = 9,
+          .minor = 0,
+          .multiprocessors = 4,
+          .memory_total = host::kMemoryTotal,
+          .memory_free = host::memory_free(),
+          .l2_bytes = std::size_t{1} << 20,
+          .shared_bytes_per_block = kSharedBytes};
+}
+
+Event::Event() : native_(new EventRef(std::make_shared<host::EventState>())) {}
+Event::~Event() { delete static_cast<EventRef*>(native_); }
+Event& Event::operator=(Event&& other) noexcept {
+  std::swap(native_, other.native_);
+  return *this;
+}
+
+Device::Device(DeviceOptions options) {
+  OPX_REQUIRE(options.ordinal == 0, DeviceError, "GPU {} of 1", options.ordinal);
+  impl_ = std::make_unique<Impl>(chosen_seed(options.seed));
+}
+
+Device::~Device() {
+  impl_->libraries.clear();
+  try {
+    impl_->queues.drain(nullptr);
+  } catch (...) {  // nobody is left to hear of it
+  }
+}
+
+int Device::ordinal() const noexcept { return 0; }
+Stream Device::stream(StreamUse use) const noexcept { return {&impl_->queues.queue(use)}; }
+
+void* Device::allocate(std::size_t bytes, Stream stream) {
+  void* pointer = host::take(bytes, host::Kind::kDevice);
+  impl_->queues.own(pointer, bytes);
+  // Garbage in the order of the stream: who uses the memory from another one without an event loses it.
+  impl_->queues.put(queue_of(stream), {Operation::Kind::kMemory,
+                                       "allocate",
+                                       [pointer, bytes] { std::memset(pointer, kGarbage, bytes); },
+                                       {},
+                                       0});
+  return pointer;
+}
+
+void Device::deallocate(void* pointer, std::size_t bytes, Stream stream) noexcept {
+  if (pointer == nullptr) return;
+  host::forget(pointer, bytes, host::Kind::kDevice);
+  host::Queues* queues = &impl_->queues;
+  queues->put(queue_of(stream), {Operation::Kind::kMemory,
+                                 "deallocate",
+                                 [queues, pointer] {
+                                   queues->disown(pointer);
+                                   host::release(pointer);
+                                 },
+                                 {},
+                                 0});
+}
+
+void* Device::allocate_pinned(std::size_t bytes) {
+  void* pointer = host::take(bytes, host::Kind::kPinned);
+  std::memset(pointer, kGarbage, bytes);
+  return pointer;
+}
+
+void Device::deallocate_pinned(void* pointer, std::size_t bytes) noexcept {
+  if (pointer == nullptr) return;
+  host::forget(pointer, bytes, host::Kind::kPinned);
+  host::release(pointer);
+}
+
+bool Device::is_device_memory(const void* pointer) noexcept {
+  return host::lies_in(pointer, host::Kind::kDevice);
+}
+
+void Device::copy(void* to, const void* from, std::size_t bytes, Stream stream) {
+  copy_2d(to, bytes, from, bytes, bytes, 1, stream);
+}
+
+void Device::copy_2d(void* to, std::size_t to_pitch, const void* from, std::size_t from_pitch,
+                     std::size_t width, std::size_t rows, Stream stream) {
+  OPX_REQUIRE(width <= to_pitch && width <= from_pitch, DimensionMismatch,
+              "rows of {} bytes with pitches {} and {}", width, to_pitch, from_pitch);
+  if (width == 0 || rows == 0) return;
+  const bool to_device = is_device_memory(to), from_device = is_device_memory(from);
+  const auto bytes = static_cast<std::int64_t>(width * rows);
+  if (to_device && !from_device) impl_->counters.bytes_to_device += bytes;
+  if (!to_device && from_device) impl_->counters.bytes_to_host += bytes;
+  const auto copy_rows = [=](const std::byte* source, std::size_t pitch) {
+    for (std::size_t r = 0; r < rows; ++r)
+      std::memmove(static_cast<std::byte*>(to) + r * to_pitch, source + r * pitch, width);
+  };
+  const auto* source = static_cast<const std::byte*>(from);
+  if (!from_device && !host::lies_in(from, host::Kind::kPinned)) {
+    std::vector<std::byte> staged(width * rows);
+    for (std::size_t r = 0; r < rows; ++r)
+      std::memcpy(staged.data() + r * width, source + r * from_pitch, width);
+    impl_->work(stream, "copy",
+                [copy_rows, width, staged = std::move(staged)] { copy_rows(staged.data(), width); });
+  } else {
+    impl_->work(stream, "copy", [copy_rows, source, from_pitch] { copy_rows(source, from_pitch); });
+  }
+  if (!to_device && !host::lies_in(to, host::Kind::kPinned)) synchronise(stream);
+}
+
+void Device::fill_bytes(void* to, int byte, std::size_t bytes, Stream stream) {
+  if (bytes > 0) impl_->work(stream, "fill_bytes", [=] { std::memset(to, byte, bytes); });
+}
+
+void Device::record(Event& event, Stream stream) {
+  impl_->queues.record(queue_of(stream), state_of(event.native()));
+}
+void Device::wait(Stream stream, const Event& event) {
+  impl_->queues.wait(queue_of(stream), state_of(event.native()));
+}
+void Device::order(Stream before, Stream after) {
+  Event event;
+  record(event, before);
+  wait(after, event);
+}
+
+void Device::synchronise(Stream stream) {
+  ++impl_->counters.synchronisations;
+  impl_->queues.drain(&queue_of(stream));
+}
+void Device::synchronise() {
+  ++impl_->counters.synchronisations;
+  impl_->queues.drain(nullptr);
+}
+
+const Counters& Device::counters() const noexcept { return impl_->counters; }
+void Device::count_launch(const char* kernel) noexcept {
+  ++impl_->counters.launches;
+  impl_->last_kernel = kernel;
+}
+void Device::reset_counters() noexcept { impl_->counters = {}; }
+
+std::shared_ptr<void> Device::library(std::string_view name, std::shared_ptr<void> (*make)(Device&)) {
+  auto found = impl_->libraries.find(name);
+  if (found == impl_->libraries.end()) found = impl_->libraries.emplace(std::string(name), make(*this)).first;
+  return found->second;
+}
+
+namespace host {
+
+void enqueue(Device& device, Stream stream, const char* name, std::function<void()> work) {
+  device.impl().work(stream, name, std::move(work));
+}
+
+void enqueue_kernel(Device& device, Stream stream, KernelInfo kernel, Index blocks, int threads,
+                    std::size_t dynamic_shared, std::function<void()> body) {
+  if (blocks == 0) return;
+  OPX_REQUIRE(
+      blocks > 0 && blocks <= std::numeric_limits<std::int32_t>::max() && threads > 0 && threads % 32 == 0 &&
+          threads <= std::min(kernel.threads, kMostThreads) && dynamic_shared <= kSharedBytes,
+      DeviceError, "kernel {}: cannot launch {} blocks of {} threads (of {}) with {} bytes of shared memory",
+      kernel.name, blocks, threads, kernel.threads, dynamic_shared);
+  device.count_launch(kernel.name);
+  const Grid grid{kernel.name, blocks, threads, dynamic_shared, device.impl().queues.draw()};
+  device.impl().work(stream, kernel.name, [grid, body = std::move(body)] { run_grid(grid, body); });
+}
+
+}  // namespace host
+
+}  // namespace opx::device::gpu

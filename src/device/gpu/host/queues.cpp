@@ -1,0 +1,118 @@
+// SPDX-FileCopyrightText: 2026 The Orthoplex authors
+// SPDX-License-Identifier: Apache-2.0
+#include "device/gpu/host/queues.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+#include <utility>
+
+#include "base/error.hpp"
+#include "device/gpu/host/memory.hpp"
+#include "device/gpu/host/scheduler.hpp"
+
+namespace opx::device::gpu::host {
+namespace {
+constexpr auto kPatience = std::chrono::seconds(30);  // for events of other Devices' threads
+constexpr auto kNap = std::chrono::microseconds(200);
+}  // namespace
+
+std::uint64_t Queues::draw() {
+  const std::lock_guard lock(mutex_);
+  return next_random(random_);
+}
+
+void Queues::put(Queue& queue, Operation operation) {
+  const std::lock_guard lock(mutex_);
+  queue.operations.push_back(std::move(operation));
+  if (next_random(random_) % 4 != 0) return;
+  open();
+  for (std::uint64_t steps = next_random(random_) % 4; steps > 0 && step(); --steps) {
+  }
+  shut();
+}
+
+void Queues::record(Queue& queue, const EventRef& event) {
+  put(queue, {Operation::Kind::kRecord, {}, {}, event, ++event->recorded});
+}
+
+void Queues::wait(Queue& queue, const EventRef& event) {
+  put(queue, {Operation::Kind::kWait, {}, {}, event, event->recorded.load()});
+}
+
+void Queues::drain(Queue* queue) {
+  const auto empty = [&] {
+    if (queue != nullptr) return queue->operations.empty();
+    return std::all_of(queues_.begin(), queues_.end(), [](const Queue& q) { return q.operations.empty(); });
+  };
+  auto moved = std::chrono::steady_clock::now();
+  for (;;) {
+    {
+      const std::lock_guard lock(mutex_);
+      open();
+      bool any = false;
+      while (!empty() && step()) any = true;
+      shut();
+      if (empty()) {
+        if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
+        return;
+      }
+      if (any) moved = std::chrono::steady_clock::now();
+    }
+    OPX_REQUIRE(std::chrono::steady_clock::now() - moved < kPatience, DeviceError,
+                "streams wait for events that nobody reaches");
+    std::this_thread::sleep_for(kNap);
+  }
+}
+
+bool Queues::blocked(const Queue& queue) const noexcept {
+  const Operation& first = queue.operations.front();
+  return first.kind == Operation::Kind::kWait && first.event->reached.load() < first.ticket;
+}
+
+bool Queues::step() {
+  const std::size_t n = queues_.size(), first = next_random(random_) % n;
+  for (std::size_t i = 0; i < n; ++i) {
+    Queue& queue = queues_[(first + i) % n];
+    if (queue.operations.empty() || blocked(queue)) continue;
+    Operation operation = std::move(queue.operations.front());
+    queue.operations.pop_front();
+    execute(operation);
+    return true;
+  }
+  return false;
+}
+
+void Queues::execute(Operation& operation) {
+  if (operation.kind == Operation::Kind::kRecord) {
+    operation.event->reached = std::max(operation.event->reached.load(), operation.ticket);
+    return;
+  }
+  if (operation.kind == Operation::Kind::kWait) return;
+  if (operation.kind == Operation::Kind::kWork && error_) return;
+  try {
+    operation.work();
+  } catch (const base::Error&) {
+    error_ = std::current_exception();
+  } catch (const std::exception& e) {
+    error_ = std::make_exception_ptr(base::DeviceError(fmt::format("{}: {}", operation.name, e.what())));
+  }
+}
+
+void Queues::own(void* pointer, std::size_t bytes) {
+  const std::lock_guard lock(mutex_);
+  owned_.emplace(pointer, bytes);
+  forbid(pointer, bytes);
+}
+
+void Queues::disown(void* pointer) { owned_.erase(pointer); }
+
+void Queues::open() noexcept {
+  for (const auto& [pointer, bytes] : owned_) permit(pointer, bytes);
+}
+
+void Queues::shut() noexcept {
+  for (const auto& [pointer, bytes] : owned_) forbid(pointer, bytes);
+}
+
+}  // namespace opx::device::gpu::host

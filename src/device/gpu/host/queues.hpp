@@ -1,0 +1,73 @@
+// SPDX-FileCopyrightText: 2026 The Orthoplex authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Streams of the host runtime: queues of closures that run lazily, from a random stream that may go on, when
+// somebody synchronises or at random moments of later calls, so that a missing event or wait shows as an
+// answer that moves with the seed. Thread-safe; work runs on the thread that happens to push it on.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <exception>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "device/gpu/device.hpp"
+
+namespace opx::device::gpu::host {
+
+struct EventState {
+  std::atomic<std::uint64_t> recorded{0}, reached{0};
+};
+using EventRef = std::shared_ptr<EventState>;
+
+struct Operation {
+  enum class Kind : std::uint8_t { kWork, kMemory, kRecord, kWait };
+  Kind kind;
+  std::string name;
+  std::function<void()> work;  // kMemory runs even after an error
+  EventRef event;
+  std::uint64_t ticket = 0;
+};
+
+struct Queue {
+  std::deque<Operation> operations;
+};
+
+class Queues {
+ public:
+  explicit Queues(std::uint64_t seed) : random_(seed) {}
+
+  Queue& queue(StreamUse use) noexcept { return queues_[static_cast<std::size_t>(use)]; }
+  void put(Queue& queue, Operation operation);
+  void record(Queue& queue, const EventRef& event);
+  void wait(Queue& queue, const EventRef& event);
+  /// Runs work until `queue` (null: every queue) is empty, then throws the first error there was.
+  void drain(Queue* queue);
+  /// A number for a grid's order.
+  std::uint64_t draw();
+
+  /// Memory that work may touch and others may not.
+  void own(void* pointer, std::size_t bytes);
+  void disown(void* pointer);  // from work that runs
+
+ private:
+  bool step();  // one operation of a random stream that may go on; false where none may
+  void execute(Operation& operation);
+  void open() noexcept;
+  void shut() noexcept;
+  [[nodiscard]] bool blocked(const Queue& queue) const noexcept;
+
+  std::recursive_mutex mutex_;
+  std::uint64_t random_;
+  std::array<Queue, static_cast<std::size_t>(StreamUse::kCount)> queues_;
+  std::map<void*, std::size_t> owned_;
+  std::exception_ptr error_;
+};
+
+}  // namespace opx::device::gpu::host
