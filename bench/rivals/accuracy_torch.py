@@ -104,6 +104,11 @@ class SparseFeatures:
                                        check_invariants=False)
 
 
+def keep_sparse(graph):
+    if graph["features"] is not None and (graph["features"] != 0).float().mean() < 0.1:
+        graph["features"] = SparseFeatures(graph["features"])
+
+
 # ---- model -----------------------------------------------------------------------------------------------------------
 def glorot(rows, cols):
     bound = math.sqrt(6 / (rows + cols))
@@ -211,8 +216,7 @@ def run_case(name, options):
     graph = read_graph(options.data / case["data"])
     a = adjacency(graph, case["model"])
     start = time.perf_counter()
-    if graph["features"] is not None and (graph["features"] != 0).float().mean() < 0.1:
-        graph["features"] = SparseFeatures(graph["features"])
+    keep_sparse(graph)
     runs = [run(graph, a, case, seed, options.eval_every) for seed in seeds]
     scores = {key: summary([r[key] for r in runs]) for key in runs[0]}
     metric = "micro_f1_topk" if "last_at_half" in runs[0] else "accuracy"
