@@ -30,6 +30,8 @@ install(DIRECTORY ${PROJECT_SOURCE_DIR}/src/ DESTINATION ${CMAKE_INSTALL_INCLUDE
         PATTERN "cpu" EXCLUDE
         PATTERN "ref" EXCLUDE
         PATTERN "stub" EXCLUDE
+        PATTERN "gpu/host" EXCLUDE
+        PATTERN "gpu/api.hpp" EXCLUDE
         PATTERN "link.hpp" EXCLUDE
         PATTERN "call_check.hpp" EXCLUDE
         PATTERN "state.hpp" EXCLUDE

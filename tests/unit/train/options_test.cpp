@@ -189,7 +189,6 @@ TEST(Options, EveryRuleOfEffect) {
       {"model.first_aggregation = \"cached\"", "model.features = \"learned\"", "model.features = \"given\""},
       {"model.first_aggregation = \"cached\"", "scheme = \"allreduce\"",
        "scheme = \"allreduce\"\nmodel.input_dropout = 0"},
-      {"model.first_aggregation = \"cached\"", "mode = \"mini\"\nscheme = \"allreduce\"", "mode = \"mini\""},
       {"model.order = \"transform-first\"", "model.layers = 1",
        "model.layers = 1\nmodel.first_aggregation = \"recomputed\""},
       {"optimizer.weight_decay_on = \"first\"", "", "optimizer.weight_decay = 5e-4"},
