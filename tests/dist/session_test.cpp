@@ -426,7 +426,9 @@ RunConfig mini_config_of(const Place& place, const std::string& run, const char*
 
 /// Asks to stop at the n-th poll; a rank polls before every step and after every epoch.
 Hooks stop_at(int n, bool asks) {
-  return {.stop_requested = [n, asks, polls = 0]() mutable { return asks && ++polls >= n; }};
+  Hooks hooks;
+  hooks.stop_requested = [n, asks, polls = 0]() mutable { return asks && ++polls >= n; };
+  return hooks;
 }
 
 TEST(MiniSession, StopsWithinAnEpochAndResumesBitEqual) {
@@ -480,6 +482,7 @@ TEST(MiniSession, EveryCheckpointWithinAnEpochResumesBitEqual) {
         EXPECT_EQ(got.final_loss, want.final_loss) << sampler << " " << name;
         EXPECT_EQ(difference(want.last_checkpoint, got.last_checkpoint), 0) << sampler << " " << name;
       }
+      world.barrier();  // all have read before the first rank clears the place
     }
     place.remove(world);
   });
