@@ -1,16 +1,24 @@
 # SPDX-FileCopyrightText: 2026 The Orthoplex authors
 # SPDX-License-Identifier: Apache-2.0
 
-# opx_gpu_sources(<module> <files.cu> [STUB <files.cpp>]): kernel files of opx_<module>, compiled as C++ for the host
-# runtime; without a GPU runtime the module gets the stub instead.
+# opx_gpu_sources(<module> <files.cu> [HOST <files>] [CUDA <files>] STUB <files.cpp>): kernel files of opx_<module>,
+# compiled as C++ for the host runtime and by nvcc for CUDA, with the files that only one runtime has (library calls);
+# without a GPU runtime the module gets the stub instead.
 function(opx_gpu_sources module)
-  cmake_parse_arguments(ARG "" "" "STUB" ${ARGN})
-  if(NOT OPX_WITH_GPU_HOST)
+  cmake_parse_arguments(ARG "" "" "HOST;CUDA;STUB" ${ARGN})
+  if(OPX_WITH_GPU_HOST)
+    set(kernels ${ARG_UNPARSED_ARGUMENTS} ${ARG_HOST})
+  elseif(OPX_WITH_CUDA)
+    set(kernels ${ARG_UNPARSED_ARGUMENTS} ${ARG_CUDA})
+  else()
     target_sources(opx_${module} PRIVATE ${ARG_STUB})
     return()
   endif()
-  target_sources(opx_${module} PRIVATE ${ARG_UNPARSED_ARGUMENTS})
-  opx_gpu_files(${ARG_UNPARSED_ARGUMENTS})
+  target_sources(opx_${module} PRIVATE ${kernels})
+  list(FILTER kernels INCLUDE REGEX "\\.cu$")
+  if(kernels)
+    opx_gpu_files(${kernels})
+  endif()
 endfunction()
 
 # Marks files of the current folder as kernel files (for tests, too).
