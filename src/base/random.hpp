@@ -1,15 +1,13 @@
 // SPDX-FileCopyrightText: 2026 The Orthoplex authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Counter-based random numbers: Philox 4x32-10 (Salmon et al., SC'11; Random123). Every draw is a pure
-// function of (seed, purpose, step, layer, global vertex, feature word), never of rank, thread or grid
-// (design.md 4.6).
+// Counter-based random numbers: Philox 4x32-10 (Salmon et al., SC'11; the tests compare it with Random123).
+// Every draw is a pure function of (seed, purpose, step, layer, global vertex, feature word), never of rank,
+// thread or grid (design.md 4.6). What is constexpr may be called in GPU kernels.
 #pragma once
 
 #include <array>
 #include <cstdint>
-
-#include <Random123/philox.h>
 
 #include "base/types.hpp"
 
@@ -56,12 +54,21 @@ constexpr std::array<std::uint32_t, 4> counter_words(RandomCounter c) noexcept {
           (static_cast<std::uint32_t>(c.vertex >> 32) & 0xFFFFFFU) | (c.layer << 24), c.step};
 }
 
-/// Four random words; the scalar reference of the vectorised form in tensor/.
-inline std::array<std::uint32_t, 4> philox(RandomKey key, RandomCounter counter) noexcept {
-  const auto k = key_words(key);
-  const auto c = counter_words(counter);
-  const r123::Philox4x32::ctr_type out = r123::Philox4x32{}({{c[0], c[1], c[2], c[3]}}, {{k[0], k[1]}});
-  return {out[0], out[1], out[2], out[3]};
+/// Philox 4x32-10 of a counter under a key; the scalar reference of the vectorised forms.
+constexpr std::array<std::uint32_t, 4> philox_words(std::array<std::uint32_t, 4> c,
+                                                    std::array<std::uint32_t, 2> k) noexcept {
+  for (int round = 0; round < 10; ++round) {
+    const std::uint64_t p = std::uint64_t{0xD2511F53U} * c[0], q = std::uint64_t{0xCD9E8D57U} * c[2];
+    c = {static_cast<std::uint32_t>(q >> 32) ^ c[1] ^ k[0], static_cast<std::uint32_t>(q),
+         static_cast<std::uint32_t>(p >> 32) ^ c[3] ^ k[1], static_cast<std::uint32_t>(p)};
+    k = {k[0] + 0x9E3779B9U, k[1] + 0xBB67AE85U};
+  }
+  return c;
+}
+
+/// Four random words.
+constexpr std::array<std::uint32_t, 4> philox(RandomKey key, RandomCounter counter) noexcept {
+  return philox_words(counter_words(counter), key_words(key));
 }
 
 /// 24 random bits as a float in [0, 1).

@@ -28,7 +28,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 HWY_INLINE void keep_bits(std::array<std::uint32_t, 4> counter, const std::array<std::uint32_t, 2>& key,
                           std::uint16_t threshold, Index words, std::uint8_t* HWY_RESTRICT bits) {
   for (Index w = 0; w < words; ++w, ++counter[0]) {
-    const auto r = r123::Philox4x32{}({{counter[0], counter[1], counter[2], counter[3]}}, {{key[0], key[1]}});
+    const auto r = base::philox_words(counter, key);
     unsigned byte = 0;
     for (unsigned h = 0; h < 8; ++h)
       byte |= static_cast<unsigned>(((r[h / 2] >> (16 * (h % 2))) & 0xFFFFU) > threshold) << h;
