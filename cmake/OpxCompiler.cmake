@@ -5,9 +5,14 @@ add_library(opx_compiler INTERFACE)
 add_library(opx::compiler ALIAS opx_compiler)
 target_compile_features(opx_compiler INTERFACE cxx_std_20)
 add_library(opx_warnings INTERFACE)
-target_compile_options(opx_warnings INTERFACE -Wall -Wextra -Wconversion -Wshadow -Wno-sign-conversion
-                                              $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>
-                                              $<$<BOOL:${OPX_WERROR}>:-Werror>)
+set(_host -Wall -Wextra -Wconversion -Wshadow -Wno-sign-conversion $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>
+          $<$<BOOL:${OPX_WERROR}>:-Werror>)
+target_compile_options(opx_warnings INTERFACE "$<$<COMPILE_LANGUAGE:C,CXX>:${_host}>")
+if(OPX_WITH_CUDA)
+  # The code that nvcc makes for the host compiler converts and shadows at will.
+  target_compile_options(opx_warnings INTERFACE "$<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wall,-Wextra,-Wno-unused-parameter>"
+                                                "$<$<AND:$<COMPILE_LANGUAGE:CUDA>,$<BOOL:${OPX_WERROR}>>:-Werror=all-warnings>")
+endif()
 if(OPX_SANITIZE STREQUAL "address")
   target_compile_options(opx_compiler INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=undefined
                                                 -fno-omit-frame-pointer)
@@ -25,6 +30,8 @@ if(OPX_BUILD_FUZZ)
 endif()
 
 find_program(OPX_CCACHE ccache)
-if(OPX_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
-  set(CMAKE_CXX_COMPILER_LAUNCHER "${OPX_CCACHE}")
-endif()
+foreach(_language CXX CUDA)
+  if(OPX_CCACHE AND NOT CMAKE_${_language}_COMPILER_LAUNCHER)
+    set(CMAKE_${_language}_COMPILER_LAUNCHER "${OPX_CCACHE}")
+  endif()
+endforeach()

@@ -31,6 +31,7 @@ install(DIRECTORY ${PROJECT_SOURCE_DIR}/src/ DESTINATION ${CMAKE_INSTALL_INCLUDE
         PATTERN "ref" EXCLUDE
         PATTERN "stub" EXCLUDE
         PATTERN "gpu/host" EXCLUDE
+        PATTERN "gpu/cuda" EXCLUDE
         PATTERN "gpu/api.hpp" EXCLUDE
         PATTERN "link.hpp" EXCLUDE
         PATTERN "call_check.hpp" EXCLUDE

@@ -43,7 +43,9 @@ VENDORS = {
     r"toml\+\+/.*": r"src/train/\w+_toml\.cpp",
     r"CLI/.*": r"(src/cli|bench)/\w+\.cpp",
     r"nlohmann/json\.hpp|fast_float/.*|xxhash\.h": r".*\.cpp$",
-    r"Random123/.*": r"src/base/",
+    r"Random123/.*": r"tests/unit/base/",
+    r"cu(da|blas|sparse)\w*\.h|cub/.*|nvtx3/.*": r"(src/\w+/gpu/|src/comm/nccl/|bench/)",
+    r"nccl\.h": r"src/comm/nccl/",
 }
 PRINTS = re.compile(r"\bstd::(cout|cerr|clog)\b|(?<![\w.:>])(?:std::|fmt::)?(?:(?:printf|fprintf|puts)\s*\(|(?:exit|_exit|quick_exit)\s*\(\s*[^)\s])|\bfmt::print\s*\(")
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
@@ -70,7 +72,7 @@ def check_source(path, used):
     name = str(path.relative_to(ROOT))
     text = path.read_text()
     module = module_of(path)
-    if path.suffix == ".hpp" and "#pragma once" not in text and not name.endswith("-inl.hpp"):
+    if path.suffix in (".hpp", ".cuh") and "#pragma once" not in text and not name.endswith("-inl.hpp"):
         yield f"{name}: no #pragma once"
     for _, header in INCLUDE.findall(text):
         yield from check_vendors(name, header)
@@ -140,7 +142,7 @@ def check_table():
 
 
 def main():
-    files = [p for top in ("src", "tests", "bench") for p in sorted((ROOT / top).rglob("*")) if p.suffix in (".hpp", ".cpp")]
+    files = [p for top in ("src", "tests", "bench") for p in sorted((ROOT / top).rglob("*")) if p.suffix in (".hpp", ".cpp", ".cuh", ".cu")]
     used = {}
     faults = list(check_table())
     for path in files:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-CODE = {".hpp", ".cpp", ".h", ".c", ".py", ".sh", ".cmake"}
+CODE = {".hpp", ".cpp", ".cuh", ".cu", ".h", ".c", ".py", ".sh", ".cmake"}
 NO_HEADER = {".md", ".json", ".txt", ".svg", ".csv", ".gz", ".npy", ".npz", ".toml", ".in", ".yaml", ".yml", ""}
 MARKERS = re.compile(r"\b(" + "|".join(["TO" + "DO", "FIX" + "ME", "XX" + "X", "HA" + "CK"]) + r")\b")
 # Not in the glossary -> the word to use.
@@ -38,7 +38,7 @@ def check(path):
             yield f"{name}:{number}: marker of unfinished work"
         if path.suffix in CODE and (line.rstrip() != line or "\t" in line):
             yield f"{name}:{number}: tab or trailing blank"
-        if path.suffix in {".hpp", ".cpp"}:
+        if path.suffix in {".hpp", ".cpp", ".cuh", ".cu"}:
             for pattern, word in GLOSSARY.items():
                 if re.search(pattern, line):
                     yield f"{name}:{number}: say '{word}'"

@@ -20,7 +20,7 @@ status=0
 python3 scripts/lint/check_layers.py || status=1
 python3 scripts/lint/check_text.py || status=1
 if command -v clang-format >/dev/null; then
-  mapfile -t files < <(git ls-files '*.hpp' '*.cpp')
+  mapfile -t files < <(git ls-files '*.hpp' '*.cpp' '*.cuh' '*.cu')
   if [ "$fix" = 1 ]; then
     clang-format -i "${files[@]}"
   elif clang-format --dry-run -Werror "${files[@]}" 2>/tmp/opx-format.$$; then

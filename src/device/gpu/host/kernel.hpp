@@ -107,7 +107,8 @@ inline unsigned ballot(bool yes, const char* file = __builtin_FILE(), int line =
 
 template <class S>
 S& shared() {
-  static_assert(std::is_trivially_copyable_v<S>);
+  static_assert(std::is_trivially_copyable_v<S> && std::is_trivially_default_constructible_v<S>);
+  static_assert(sizeof(S) <= 48 << 10, "nvcc takes no more without dynamic_shared()");
   return *static_cast<S*>(host::shared_memory(&host::kSharedTag<S>, sizeof(S), alignof(S)));
 }
 inline std::byte* dynamic_shared() { return host::dynamic_shared_memory(); }
