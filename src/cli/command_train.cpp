@@ -52,7 +52,7 @@ class Train : public Command {
   [[nodiscard]] RunChoice take_up(const std::filesystem::path& resume) const {
     train::RunConfig base;
     const std::filesystem::path folder = run_folder_of(resume);
-    train::read_toml(base, folder / "config.toml");
+    train::read_recorded_toml(base, folder / "config.toml");
     RunChoice choice = flags_.read(std::move(base));
     if (!choice.given.has("run_dir")) choice.config.run_dir = folder.string();
     return choice;

@@ -51,7 +51,8 @@ struct PartitionRequest {
 /// middle of each component, neighbours by rising degree, then reversed. rank[vertex].
 [[nodiscard]] std::vector<Index> rank_rcm(const UndirectedGraph& graph);
 
-/// METIS's k-way parts of the vertices: part[vertex] in [0, parts). Some may be empty.
+/// METIS's k-way parts of the vertices: part[vertex] in [0, parts). Some may be empty. Without edges: even
+/// parts in order of id.
 [[nodiscard]] std::vector<std::int32_t> partition_metis(const UndirectedGraph& graph, Index parts,
                                                         std::uint64_t seed);
 

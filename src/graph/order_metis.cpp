@@ -9,6 +9,7 @@
 #include <metis.h>
 
 #include "base/error.hpp"
+#include "base/types.hpp"
 #include "graph/order.hpp"
 
 namespace opx::graph {
@@ -17,7 +18,12 @@ std::vector<std::int32_t> partition_metis(const UndirectedGraph& graph, Index pa
   const auto n = static_cast<Index>(graph.offsets.size()) - 1;
   std::vector<idx_t> part(static_cast<std::size_t>(n), 0);
   parts = std::min(parts, n);
-  if (parts > 1 && !graph.neighbours.empty()) {
+  if (graph.neighbours.empty()) {  // nothing to cut: even parts in order of id
+    for (Index p = 0; p < parts; ++p) {
+      const Range of_part = even_range(n, parts, p);
+      std::fill(part.begin() + of_part.begin, part.begin() + of_part.end, static_cast<idx_t>(p));
+    }
+  } else if (parts > 1) {
     OPX_REQUIRE(graph.offsets.back() <= std::numeric_limits<idx_t>::max(), InvalidArgument,
                 "{} entries are more than this METIS counts ({}); do without --parts and order=metis",
                 graph.offsets.back(), std::numeric_limits<idx_t>::max());

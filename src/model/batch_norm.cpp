@@ -47,6 +47,7 @@ void BatchNorm::from_batch(tensor::MatrixView<const float> q, tensor::Epilogue& 
   const double unbias = count > 1 ? count / (count - 1) : 1;
   for (std::size_t j = 0; j < cols; ++j) {
     variance[j] /= count;
+    if (rows_.total == 0) continue;  // a sub-batch without vertices says nothing of the statistics
     running_mean_[j] = static_cast<float>((1 - kMomentum) * running_mean_[j] + kMomentum * mean[j]);
     running_var_[j] =
         static_cast<float>((1 - kMomentum) * running_var_[j] + kMomentum * variance[j] * unbias);
@@ -71,8 +72,8 @@ void BatchNorm::backward(tensor::MatrixView<const float> q, const tensor::Epilog
   const device::Resident<float> resident(context_, all);
   const std::span<const float> view = resident.span();
   const auto cols = static_cast<std::size_t>(cols_);
-  tensor::batch_norm_backward(context_, q, epilogue, view.first(cols), view.last(cols), rows_.total,
-                              rows_.valid, dq);
+  tensor::batch_norm_backward(context_, q, epilogue, view.first(cols), view.last(cols),
+                              std::max<Index>(rows_.total, 1), rows_.valid, dq);
 }
 
 }  // namespace opx::model

@@ -228,7 +228,7 @@ CheckpointInfo read_info(const fs::path& folder) {
   info.step = file.int_attribute("step");
   info.dataset = file.string_attribute("dataset");
   info.dataset_checksum = file.string_attribute("dataset_checksum");
-  read_toml_text(info.config, file.string_attribute("config"), file.file());
+  read_recorded_toml_text(info.config, file.string_attribute("config"), file.file());
   info.progress = progress_from_json(file.string_attribute("progress"), file.file());
   return info;
 }

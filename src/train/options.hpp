@@ -56,7 +56,11 @@ void read_toml(RunConfig& config, const std::filesystem::path& file, GivenOption
 /// The same from text; `file` is for messages.
 void read_toml_text(RunConfig& config, std::string_view text, const std::string& file,
                     GivenOptions* given = nullptr);
-/// Every option that has an effect, with its value; read_toml_text gives the same run back.
+/// What a run recorded of itself, from a file (config.toml) or its text (a checkpoint's): an option that came
+/// after the run has the value that the run was made with.
+void read_recorded_toml(RunConfig& config, const std::filesystem::path& file);
+void read_recorded_toml_text(RunConfig& config, std::string_view text, const std::string& file);
+/// Every option that has an effect, with its value; read_recorded_toml_text gives the same run back.
 [[nodiscard]] std::string to_toml(const RunConfig& config);
 
 /// Fills in what "auto" stands for and does not depend on data or ranks (model.normalisation by the kind of

@@ -116,6 +116,12 @@ class Reader {
   GivenOptions* given_;
 };
 
+// Before mini-batches knew an exact first aggregation they did not record the option: they sampled layer 0.
+void take_as_made(RunConfig& config, const GivenOptions& recorded) {
+  if (config.mode == "mini" && !recorded.has("model.first_aggregation"))
+    config.model.first_aggregation = "recomputed";
+}
+
 }  // namespace
 
 void read_toml_text(RunConfig& config, std::string_view text, const std::string& file, GivenOptions* given) {
@@ -135,6 +141,18 @@ void read_toml(RunConfig& config, const std::filesystem::path& file, GivenOption
   text << stream.rdbuf();
   OPX_REQUIRE(!stream.bad(), InputError, "{}: cannot be read", file.string());
   read_toml_text(config, text.str(), file.string(), given);
+}
+
+void read_recorded_toml(RunConfig& config, const std::filesystem::path& file) {
+  GivenOptions recorded;
+  read_toml(config, file, &recorded);
+  take_as_made(config, recorded);
+}
+
+void read_recorded_toml_text(RunConfig& config, std::string_view text, const std::string& file) {
+  GivenOptions recorded;
+  read_toml_text(config, text, file, &recorded);
+  take_as_made(config, recorded);
 }
 
 }  // namespace opx::train

@@ -601,6 +601,72 @@ TEST(MiniBatch, AStepWithoutTrainingVerticesChangesNothing) {
   });
 }
 
+// Most of the parts are empty, so some sub-batches of `cluster` have no vertex at all.
+TEST(MiniBatch, ASubBatchWithoutVerticesChangesNothing) {
+  test::MemoryStore store = mini_store(true);
+  std::vector<std::int32_t> parts(kVertices);
+  for (Index v = 0; v < kVertices; ++v) parts[static_cast<std::size_t>(v)] = v % 2 == 0 ? 3 : 8;
+  store.set_parts(parts, 10);
+  for (const char* estimator : {"unbiased", "self-normalised"}) {
+    RunConfig config = mini_config("gcn", estimator, "cluster");
+    config.mini.batch_ratio = 0.1;
+    config.model.norm = "batch";
+    for (const bool exact : {false, true}) {
+      if (exact) config = with_cache(config);
+      const Curve want = reference(store, config);
+      EXPECT_EQ(want.counts.vertices, config.epochs * kVertices);
+      EXPECT_GE(want.counts.skipped_steps, config.epochs * 3) << "two of ten sub-batches have vertices";
+      for (const auto& [name, values] : want.last_values)
+        for (const float v : values) ASSERT_TRUE(std::isfinite(v)) << name;
+      test::for_each_world({1, 2, 4, 8}, [&](comm::Communicator& world) {
+        for (const layout::Grid& grid : grids_of(world.size())) {
+          const Curve got = run(world, grid, store, for_grid(config, grid));
+          ASSERT_EQ(got.losses.size(), want.losses.size());
+          for (std::size_t s = 0; s < want.losses.size(); ++s)
+            EXPECT_NEAR(got.losses[s], want.losses[s], kTolerance * want.losses[s])
+                << layout::to_string(grid);
+          EXPECT_EQ(got.counts.skipped_steps, want.counts.skipped_steps);
+          EXPECT_EQ(got.counts.vertices, want.counts.vertices);
+        }
+      });
+    }
+  }
+}
+
+// 120 vertices in blocks of 30 or 15: a batch of 80 is two thirds of each, one of 100 is nearest to all.
+TEST(MiniBatch, ABatchLargerThanABlockIsDealtOverTheBlocks) {
+  const test::MemoryStore store = mini_store(true);
+  for (const auto& [size, batches] :
+       {std::pair{20, Index{6}}, {45, Index{3}}, {80, Index{2}}, {100, Index{1}}}) {
+    RunConfig config = mini_config("gcn");
+    config.mini.batch_size = size;
+    config.mini.accumulate = 1;
+    config.epochs = 2;
+    const Curve want = reference(store, config);
+    EXPECT_EQ(want.losses.size(), 2 * static_cast<std::size_t>(batches)) << size;
+    EXPECT_EQ(want.counts.vertices, 2 * kVertices) << size;
+    test::for_each_world({4, 8}, [&](comm::Communicator& world) {
+      const layout::Grid grid = layout::tensor_grids(world.size()).front();
+      EXPECT_LE(loss_distance(run(world, grid, store, config), want), kTolerance) << size;
+    });
+  }
+}
+
+TEST(MiniBatch, SampledEvaluationOfAnEmptySplitHasNoMetric) {
+  test::MemoryStore store = mini_store(true);
+  std::vector<graph::Split> splits(kVertices, graph::Split::kTrain);
+  for (std::size_t v = 0; v < kVertices; v += 3) splits[v] = graph::Split::kTest;
+  store.set_splits(splits);
+  RunConfig config = mini_config("gcn");
+  config.mini.sampled_eval = true;
+  test::for_each_world({1, 4}, [&](comm::Communicator& world) {
+    const Curve got = run(world, {1, 1, world.size(), 1}, store, config);
+    EXPECT_TRUE(std::isnan(got.evaluation.metrics[1].at("accuracy")));
+    EXPECT_EQ(got.evaluation.loss[1], 0);
+    EXPECT_GT(got.evaluation.metrics[2].at("accuracy"), 0);
+  });
+}
+
 TEST(MiniBatch, OneClassHasNoLoss) {
   test::MemoryStore store = mini_store(true);
   store.set_labels(std::vector<std::int32_t>(kVertices, 0), 1);

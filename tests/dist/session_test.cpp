@@ -31,13 +31,18 @@ class Place {
  public:
   explicit Place(const std::string& name)
       : folder_(fs::temp_directory_path() / ("opx-session-" + name + "-" + std::to_string(::getppid()))) {}
-  void make(comm::Communicator& world, std::uint64_t seed = 1, const std::string& file = "graph.opx") const {
+  void make(comm::Communicator& world, std::uint64_t seed = 1, const std::string& file = "graph.opx",
+            double valid = 0.3) const {
     if (world.rank() == 0) {
       if (file == "graph.opx") fs::remove_all(folder_);
       fs::create_directories(folder_);
       device::Context context({.threads = 1});
-      graph::PartitionOptions options{
-          .vertices = 307, .classes = 4, .average_degree = 8, .feature_dim = 10, .train = 0.3, .valid = 0.3};
+      graph::PartitionOptions options{.vertices = 307,
+                                      .classes = 4,
+                                      .average_degree = 8,
+                                      .feature_dim = 10,
+                                      .train = 0.3,
+                                      .valid = valid};
       options.seed = seed;
       (void)graph::prepare(context, graph::generate_partition(context, options), folder_ / file, {});
     }
@@ -523,6 +528,30 @@ TEST(MiniSession, ResumeWithOtherSubBatchesIsRefused) {
   });
 }
 
+TEST(MiniSession, WithoutValidationVerticesThereIsNoBestEpochAndNoPatience) {
+  test::for_each_world({1, 2}, [](comm::Communicator& world) {
+    const Place place("mini-no-valid");
+    place.make(world, 1, "graph.opx", 0);
+    RunConfig config = mini_config_of(place, "a");
+    config.target_metric = 0.01;
+    const TrainResult r = run(world, config);
+    EXPECT_EQ(r.epochs_done, 4);
+    EXPECT_EQ(r.best_epoch, -1);
+    EXPECT_EQ(r.target_epoch, -1);
+    EXPECT_TRUE(std::isnan(r.last_valid.at("accuracy")));
+    EXPECT_GT(r.last_test.at("accuracy"), 0);
+    config = mini_config_of(place, "b");
+    config.patience = 2;
+    try {
+      (void)run(world, config);
+      ADD_FAILURE() << "no error";
+    } catch (const base::InvalidArgument& e) {
+      EXPECT_THAT(e.what(), HasSubstr("patience 2 needs validation vertices"));
+    }
+    place.remove(world);
+  });
+}
+
 TEST(MiniSession, TheTraceHasALaneOfTheSampler) {
   test::for_each_world({1, 2}, [](comm::Communicator& world) {
     const Place place("mini-trace");
@@ -553,7 +582,13 @@ TEST(MiniSession, ReplicasTimesTensorRanksAreTheRanks) {
     place.make(world);
     RunConfig config = mini_config_of(place, "a");
     config.grid = layout::to_string({1, 1, world.size(), 2});
-    EXPECT_THROW((void)run(world, config), base::InvalidArgument);
+    try {
+      (void)run(world, config);
+      ADD_FAILURE() << "no error";
+    } catch (const base::InvalidArgument& e) {
+      EXPECT_THAT(e.what(), HasSubstr("takes " + std::to_string(2 * world.size()) + " ranks, but there are " +
+                                      std::to_string(world.size())));
+    }
     place.remove(world);
   });
 }

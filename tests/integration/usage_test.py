@@ -33,6 +33,7 @@ class Usage(support.Case):
         self.fails(2, "--dropout is 1.5.*0 to 0.999", "train", "x.opx", "--dropout", 1.5)
         self.fails(2, "--epochs is 'ten'", "train", "x.opx", "--epochs", "ten")
         self.fails(2, "batch_ratio is 0", "train", "x.opx", "--mode", "mini", "--batch-ratio", "0")
+        self.fails(2, "batch_ratio is 1.5.*above 0 and up to 1", "train", "x.opx", "--mode", "mini", "--batch-ratio", "1.5")
         self.fails(2, "cuda.*no GPU backend", "train", "x.opx", "--device", "cuda")
         self.fails(2, "3 widths.*1 or 2", "train", "x.opx", "--hidden", "8,8,8")
         self.fails(2, "no dataset", "train")
@@ -87,6 +88,28 @@ class Usage(support.Case):
         (self.folder / "more.toml").write_text("resume = 'again'\nepochs = 4\n")
         self.good("-q", "train", "--config", "more.toml")
         self.assertEqual(len((self.folder / "again/metrics.jsonl").read_text().splitlines()), 4)
+
+    def test_mini_batches_that_cannot_be(self):
+        self.generate()
+        vertices = self.good("--json", "info", "tiny.opx").json()["vertices"]
+        mini = ("-q", "train", "tiny.opx", "--mode", "mini", "--epochs", 1, "--hidden", 4, "--run-dir", "run")
+        self.fails(2, rf"a batch of {vertices + 1} vertices; the graph has {vertices}", *mini, "--batch-size", vertices + 1)
+        self.fails(2, "least ratio", *mini, "--batch-ratio", "1e-5")
+        self.fails(2, r"1x1x2x2 takes 4 ranks, but there are 2", *mini, "--batch-ratio", 0.2, "--grid", "1x1x2x2", "--ranks", 2)
+        self.fails(2, "no parts for sampler cluster.*--parts", *mini, "--sampler", "cluster")
+        self.good(*mini, "--batch-size", vertices - 1)
+
+    def test_a_run_from_before_an_option_goes_on_as_it_was_made(self):
+        self.generate()
+        self.good("-q", "train", "tiny.opx", "--run-dir", "run", "--mode", "mini", "--batch-ratio", 0.3, "--epochs", 2, "--hidden", 4,
+                  "--first-aggregation", "recomputed")
+        config = self.folder / "run/config.toml"
+        lines = [line for line in config.read_text().splitlines() if not line.startswith("first_aggregation")]
+        config.write_text("\n".join(lines) + "\n")
+        self.fails(2, "first aggregation recomputed, this run has cached", "-q", "train", "--resume", "run", "--epochs", 3,
+                   "--first-aggregation", "cached")
+        self.good("-q", "train", "--resume", "run", "--epochs", 3)
+        self.assertIn('first_aggregation = "recomputed"', config.read_text())
 
     def test_configuration_file(self):
         file = self.folder / "run.toml"

@@ -382,6 +382,27 @@ TEST(Prepare, PartsFollowTheirVertices) {
   }
 }
 
+// Nothing to cut: parts of even size, so that sampler cluster has batches of vertices.
+TEST(Prepare, PartsWithoutEdgesAreEven) {
+  const test::TemporaryFolder folder;
+  device::Context context({.threads = 1});
+  constexpr Index kVertices = 30, kParts = 4;
+  PrepareOptions o;
+  o.virtual_blocks = 2, o.parts = kParts;
+  try {
+    prepare(context, test::raw_dataset(kVertices, {}), folder / "a.opx", o);
+  } catch (const base::NotCompiled& e) {
+    GTEST_SKIP() << e.what();
+  }
+  verify_store(folder / "a.opx");
+  const auto store = Store::open(folder / "a.opx");
+  std::vector<std::int32_t> part(static_cast<std::size_t>(kVertices));
+  store->read_parts({0, kVertices}, part);
+  std::map<std::int32_t, Index> sizes;
+  for (const std::int32_t p : part) ++sizes[p];
+  EXPECT_EQ(sizes, (std::map<std::int32_t, Index>{{0, 7}, {1, 8}, {2, 7}, {3, 8}}));
+}
+
 TEST(Prepare, RefusesBadInputAndLeavesNothingBehind) {
   const test::TemporaryFolder folder;
   device::Context context({.threads = 2});

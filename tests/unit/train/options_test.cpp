@@ -221,6 +221,21 @@ TEST(Options, AResolvedConfigurationMayBeGivenAgain) {
   EXPECT_THAT(to_toml(parsed("")), testing::Not(HasSubstr("step_every")));
 }
 
+// Mini-batches sampled layer 0 before they recorded how it is aggregated.
+TEST(Options, ARecordedRunHasWhatItWasMadeWith) {
+  const auto recorded = [](const char* text) {
+    RunConfig config;
+    read_recorded_toml_text(config, text, "model.h5");
+    return config.model.first_aggregation;
+  };
+  EXPECT_EQ(recorded("mode = \"mini\"\n[mini]\nbatch_ratio = 0.5\n"), "recomputed");
+  EXPECT_EQ(recorded("mode = \"mini\"\n[model]\nfirst_aggregation = \"cached\"\n"), "cached");
+  EXPECT_EQ(recorded("mode = \"full\"\n"), "cached");
+  RunConfig config = parsed("mode = \"mini\"");
+  resolve(config);
+  EXPECT_EQ(recorded(to_toml(config).c_str()), "cached") << "every run of today records it";
+}
+
 TEST(Options, WhatARunThatGoesOnLeavesBehindIsDropped) {
   RunConfig config = parsed("[optimizer]\nschedule = \"step\"\nstep_every = 7\n");
   drop_without_effect(config);
