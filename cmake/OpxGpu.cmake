@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The Orthoplex authors
 # SPDX-License-Identifier: Apache-2.0
 
-# opx_gpu_sources(<module> <files.cu> [HOST <files>] [CUDA <files>] STUB <files.cpp>): kernel files of opx_<module>,
+# opx_gpu_sources(<module> <files.cu> [HOST <files>] [CUDA <files>] [STUB <files.cpp>]): kernel files of opx_<module>,
 # compiled as C++ for the host runtime and by nvcc for CUDA, with the files that only one runtime has (library calls);
 # without a GPU runtime the module gets the stub instead.
 function(opx_gpu_sources module)
@@ -12,7 +12,9 @@ function(opx_gpu_sources module)
     set(kernels ${ARG_UNPARSED_ARGUMENTS} ${ARG_CUDA})
     target_link_libraries(opx_${module} PRIVATE CUDA::cudart)
   else()
-    target_sources(opx_${module} PRIVATE ${ARG_STUB})
+    if(ARG_STUB)
+      target_sources(opx_${module} PRIVATE ${ARG_STUB})
+    endif()
     return()
   endif()
   target_sources(opx_${module} PRIVATE ${kernels})

@@ -33,6 +33,8 @@ install(DIRECTORY ${PROJECT_SOURCE_DIR}/src/ DESTINATION ${CMAKE_INSTALL_INCLUDE
         PATTERN "gpu/host" EXCLUDE
         PATTERN "gpu/cuda" EXCLUDE
         PATTERN "gpu/api.hpp" EXCLUDE
+        PATTERN "comm/gpu" EXCLUDE
+        PATTERN "comm/nccl" EXCLUDE
         PATTERN "link.hpp" EXCLUDE
         PATTERN "call_check.hpp" EXCLUDE
         PATTERN "state.hpp" EXCLUDE

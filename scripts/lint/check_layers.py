@@ -45,7 +45,7 @@ VENDORS = {
     r"nlohmann/json\.hpp|fast_float/.*|xxhash\.h": r".*\.cpp$",
     r"Random123/.*": r"tests/unit/base/",
     r"cu(da|blas|sparse)\w*\.h|cub/.*|nvtx3/.*": r"(src/\w+/gpu/|src/comm/nccl/|bench/)",
-    r"nccl\.h": r"src/comm/nccl/",
+    r"nccl\.h": r"(src/comm/nccl/|tests/)",
 }
 PRINTS = re.compile(r"\bstd::(cout|cerr|clog)\b|(?<![\w.:>])(?:std::|fmt::)?(?:(?:printf|fprintf|puts)\s*\(|(?:exit|_exit|quick_exit)\s*\(\s*[^)\s])|\bfmt::print\s*\(")
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)

@@ -137,7 +137,7 @@ class Communicator {
   [[nodiscard]] virtual CommAxis axis() const noexcept = 0;
   [[nodiscard]] virtual Traffic&
   traffic() noexcept = 0;  ///< this rank's counters, shared with its sub-communicators
-  [[nodiscard]] virtual std::string_view backend() const noexcept = 0;  ///< "threads", "mpi", "self"
+  [[nodiscard]] virtual std::string_view backend() const noexcept = 0;  ///< "threads", "mpi", "self", "nccl"
 
   /// Ranks of one color (>= 0) form a group, ordered by (key, rank); never null. Sets the axis of the new
   /// group, which must not outlive the job.
@@ -149,6 +149,8 @@ class Communicator {
   /// CommError with `message`. Not collective; safe from any thread of this rank. Under MPI this is for
   /// errors that the caller could not agree on first; it ends the job.
   virtual void abort(const std::string& message) noexcept = 0;
+  /// Whether the job has failed on some rank, as far as this process has heard. From any thread.
+  [[nodiscard]] virtual bool failed() const noexcept { return false; }
 
   // Typed forms. Spans of non-const data are outputs. In debug builds sizes are checked across ranks.
   template <class T>

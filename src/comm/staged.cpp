@@ -71,6 +71,7 @@ class StagedCommunicator final : public Communicator {
   }
   void barrier() override { inner_->barrier(); }
   void abort(const std::string& message) noexcept override { inner_->abort(message); }
+  bool failed() const noexcept override { return inner_->failed(); }
 
   void broadcast_bytes(std::span<std::byte> data, int root, CommPurpose p) override {
     Stage stage(context_, data.data(), data.size(), rank() == root);

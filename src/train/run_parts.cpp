@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "train/run_parts.hpp"
 
-#include "comm/staged.hpp"
+#include "comm/device_communicator.hpp"
 #include "train/checkpoint.hpp"
 #include "train/grid_choice.hpp"
 #include "train/mini_trainer.hpp"
@@ -24,7 +24,7 @@ RunParts open_run(device::Context& context, comm::Communicator& world, RunConfig
                         {.vertices = info.vertices, .features = features, .classes = info.classes});
   });
   config.grid = layout::to_string(grid);
-  if (context.on_gpu()) parts.staged = comm::staged_communicator(context, world);
+  if (context.on_gpu()) parts.staged = comm::device_communicator(context, world, config.timeout);
   parts.grid = std::make_unique<parallel::ProcessGrid>(parts.staged ? *parts.staged : world, grid);
   if (config.mode == "mini" && for_training)
     parts.trainer = std::make_unique<MiniTrainer>(context, *parts.grid, *parts.store, config);

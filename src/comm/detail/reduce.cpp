@@ -4,38 +4,13 @@
 
 #include <algorithm>
 
+#include "comm/detail/reduce_ops.hpp"
+
 namespace opx::comm::detail {
 namespace {
 
 // Long enough for the vector loop, small enough that accumulator and source stay in the first-level cache.
 constexpr Index kBlock = 2048;
-
-template <class T>
-using Accumulator = std::conditional_t<std::is_same_v<T, bfloat16>, float, T>;
-
-struct Sum {
-  template <class A>
-  A operator()(A a, A b) const {
-    if constexpr (std::is_integral_v<A>) {
-      using U = std::make_unsigned_t<A>;
-      return static_cast<A>(static_cast<U>(a) + static_cast<U>(b));
-    } else {
-      return a + b;
-    }
-  }
-};
-struct Max {
-  template <class A>
-  A operator()(A a, A b) const {
-    return a < b ? b : a;
-  }
-};
-struct Min {
-  template <class A>
-  A operator()(A a, A b) const {
-    return b < a ? b : a;
-  }
-};
 
 template <class T, class Op>
 void reduce_typed(std::span<const void* const> parts, T* out, Index count, Op op) {

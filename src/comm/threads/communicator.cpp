@@ -25,6 +25,7 @@ class ThreadCommunicator final : public Communicator {
   void abort(const std::string& message) noexcept override {
     group_->job().fail(group_->world_rank(member_), message, nullptr);
   }
+  bool failed() const noexcept override { return group_->job().failed(); }
 
   void broadcast_bytes(std::span<std::byte> data, int root, CommPurpose p) override;
   Request iall_reduce_raw(void* data, Index count, DataType type, ReduceOp op, CommPurpose p) override;

@@ -28,6 +28,7 @@ namespace opx::device::gpu {
 
 struct Properties {
   std::string name;                               ///< "NVIDIA H200"
+  std::string uuid;                               ///< of the GPU (or its part), the same in every process
   int ordinal = 0, major = 0, minor = 0;          ///< compute capability
   int multiprocessors = 0;                        ///< their number
   std::size_t memory_total = 0, memory_free = 0;  ///< bytes, when asked
@@ -81,6 +82,11 @@ class Device {
   Device& operator=(const Device&) = delete;
 
   [[nodiscard]] int ordinal() const noexcept;
+  /// Makes this GPU the calling thread's, for calls of libraries; all other members do so themselves.
+  void make_current();
+  /// Lets the other GPUs that this process sees read and write memory of this Device where the hardware can
+  /// (ranks as threads: NCCL reads their buffers directly).
+  void share_memory();
   [[nodiscard]] Stream stream(StreamUse use) const noexcept;
   [[nodiscard]] Stream compute() const noexcept { return stream(StreamUse::kCompute); }
 
@@ -108,6 +114,8 @@ class Device {
   void wait(Stream stream, const Event& event);
   /// `after` runs what follows only when all that `before` holds now is done.
   void order(Stream before, Stream after);
+  /// Whether what was put before the last record() of `event` is done. Never blocks; from any thread.
+  [[nodiscard]] static bool reached(const Event& event);
   /// Blocks the calling thread until the stream, or all streams, are empty; throws what went wrong on them.
   void synchronise(Stream stream);
   void synchronise();

@@ -28,6 +28,8 @@ Event& Event::operator=(Event&&) noexcept { return *this; }
 Device::Device(DeviceOptions) { refuse(); }
 Device::~Device() = default;
 int Device::ordinal() const noexcept { return -1; }
+void Device::make_current() { refuse(); }
+void Device::share_memory() { refuse(); }
 Stream Device::stream(StreamUse) const noexcept { return {}; }
 void* Device::allocate(std::size_t, Stream) { refuse(); }
 void Device::deallocate(void*, std::size_t, Stream) noexcept {}
@@ -42,6 +44,7 @@ void Device::fill_bytes(void*, int, std::size_t, Stream) { refuse(); }
 void Device::record(Event&, Stream) { refuse(); }
 void Device::wait(Stream, const Event&) { refuse(); }
 void Device::order(Stream, Stream) { refuse(); }
+bool Device::reached(const Event&) { refuse(); }
 void Device::synchronise(Stream) { refuse(); }
 void Device::synchronise() { refuse(); }
 const Counters& Device::counters() const noexcept {

@@ -59,6 +59,12 @@ int attribute(cudaDeviceAttr which, int ordinal) {
   return value;
 }
 
+std::string as_hex(const cudaUUID_t& uuid) {
+  std::string text;
+  for (const char c : uuid.bytes) text += fmt::format("{:02x}", static_cast<unsigned char>(c));
+  return text;
+}
+
 /// The calling thread's GPU is another one while it lives.
 class OtherDevice {
  public:
@@ -151,6 +157,7 @@ Properties properties(int ordinal) {
   cudaDeviceProp from{};
   check(cudaGetDeviceProperties(&from, ordinal), "cudaGetDeviceProperties");
   Properties to{.name = from.name,
+                .uuid = as_hex(from.uuid),
                 .ordinal = ordinal,
                 .major = from.major,
                 .minor = from.minor,
@@ -181,6 +188,20 @@ Device::Device(DeviceOptions options) {
 Device::~Device() = default;
 
 int Device::ordinal() const noexcept { return impl_->ordinal; }
+void Device::make_current() { impl_->use(); }
+void Device::share_memory() {
+  impl_->use();
+  for (int other = 0; other < count(); ++other) {
+    int can = 0;
+    if (other != impl_->ordinal)
+      check(cudaDeviceCanAccessPeer(&can, other, impl_->ordinal), "cudaDeviceCanAccessPeer");
+    if (can == 0) continue;
+    cudaMemAccessDesc access{};
+    access.location = {.type = cudaMemLocationTypeDevice, .id = other};
+    access.flags = cudaMemAccessFlagsProtReadWrite;
+    check(cudaMemPoolSetAccess(impl_->pool, &access, 1), "cudaMemPoolSetAccess");
+  }
+}
 Stream Device::stream(StreamUse use) const noexcept {
   return {impl_->streams[static_cast<std::size_t>(use)]};
 }
@@ -273,6 +294,15 @@ void Device::wait(Stream stream, const Event& event) {
   if (state.event == nullptr) return;  // never recorded: nothing to wait for
   impl_->use();
   impl_->checked(cudaStreamWaitEvent(native(stream), state.event, 0), "cudaStreamWaitEvent");
+}
+bool Device::reached(const Event& event) {
+  const EventState& state = state_of(event);
+  if (state.event == nullptr) return true;
+  const cudaError_t code = cudaEventQuery(state.event);
+  if (code == cudaSuccess) return true;
+  static_cast<void>(cudaGetLastError());  // "not ready" counts as the thread's last error, too
+  if (code == cudaErrorNotReady) return false;
+  cuda::throw_code(code, "cudaEventQuery", nullptr);
 }
 // A wait is for what the event held when the wait was put: one event serves all calls.
 void Device::order(Stream before, Stream after) {

@@ -78,9 +78,14 @@ void Staging::reclaim() {
   while (!under_way_.empty()) {
     const Piece first = under_way_.front();
     cudaError_t code = cudaEventQuery(first.read);
-    if (code == cudaErrorNotReady && bytes_under_way_ > kMostUnderWay)
+    if (code == cudaErrorNotReady && bytes_under_way_ > kMostUnderWay) {
+      static_cast<void>(cudaGetLastError());
       code = cudaEventSynchronize(first.read);
-    if (code == cudaErrorNotReady) return;
+    }
+    if (code == cudaErrorNotReady) {
+      static_cast<void>(cudaGetLastError());  // or the next launch would be blamed
+      return;
+    }
     check(code, "cudaEventQuery");
     under_way_.pop_front();
     bytes_under_way_ -= first.bytes;

@@ -56,6 +56,7 @@ int count() noexcept { return 1; }
 Properties properties(int ordinal) {
   OPX_REQUIRE(ordinal == 0, DeviceError, "GPU {} of 1", ordinal);
   return {.name = "GPU kernels on the CPU, for tests",
+          .uuid = "host",
           .ordinal = 0,
           .major = 9,
           .minor = 0,
@@ -87,6 +88,8 @@ Device::~Device() {
 }
 
 int Device::ordinal() const noexcept { return 0; }
+void Device::make_current() {}
+void Device::share_memory() {}
 Stream Device::stream(StreamUse use) const noexcept { return {&impl_->queues.queue(use)}; }
 
 void* Device::allocate(std::size_t bytes, Stream stream) {
@@ -170,6 +173,10 @@ void Device::record(Event& event, Stream stream) {
 }
 void Device::wait(Stream stream, const Event& event) {
   impl_->queues.wait(queue_of(stream), state_of(event.native()));
+}
+bool Device::reached(const Event& event) {
+  const EventRef& state = state_of(event.native());
+  return state->reached.load() >= state->recorded.load();
 }
 void Device::order(Stream before, Stream after) {
   Event event;
