@@ -24,10 +24,10 @@ function(opx_gpu_sources module)
   endif()
 endfunction()
 
-# Marks files of the current folder as kernel files (for tests, too).
+# Marks files of the current folder as kernel files (for tests, too). "#pragma unroll" is for nvcc alone.
 function(opx_gpu_files)
   if(OPX_WITH_GPU_HOST)
-    set_source_files_properties(${ARGN} PROPERTIES LANGUAGE CXX COMPILE_OPTIONS "-x;c++"
+    set_source_files_properties(${ARGN} PROPERTIES LANGUAGE CXX COMPILE_OPTIONS "-x;c++;-Wno-unknown-pragmas"
                                 COMPILE_DEFINITIONS OPX_GPU_HOST)
   else()
     # fmt 9 takes nvcc's front end for one without constexpr, and then does not compile.

@@ -193,6 +193,7 @@ class Uploads {
     made->row_offsets = copy(from->row_offsets);
     made->col_ids = copy(from->col_ids);
     made->values = copy(from->values);
+    made->longest_row = spmm::longest_row(from->row_offsets.span());
     return known = made;
   }
 

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "spmm/csr.hpp"
 
+#include <algorithm>
 #include <limits>
 
 #include "base/error.hpp"
@@ -25,6 +26,7 @@ void transpose_by_host(device::Context& context, const CsrView& a, TransposeScra
   cpu::transpose(context.host(), {a.rows, a.cols, row_offsets, col_ids, values}, scratch, made);
   to.rows = made.rows;
   to.cols = made.cols;
+  to.longest_row = longest_row(made.row_offsets.span());
   move_to_device(context, made.row_offsets, to.row_offsets);
   move_to_device(context, made.col_ids, to.col_ids);
   move_to_device(context, made.values, to.values);
@@ -42,7 +44,15 @@ Csr transpose(device::Context& context, const CsrView& a) {
 void transpose_into(device::Context& context, const CsrView& a, TransposeScratch& scratch, Csr& to) {
   OPX_REQUIRE(a.rows <= std::numeric_limits<LocalIndex>::max(), InvalidArgument,
               "{} rows become column ids of the transpose, which have 31 bits", a.rows);
+  to.longest_row = -1;
   context.on_gpu() ? transpose_by_host(context, a, scratch, to) : cpu::transpose(context, a, scratch, to);
+}
+
+Index longest_row(std::span<const Index> row_offsets) noexcept {
+  Index most = 0;
+  for (std::size_t i = 1; i < row_offsets.size(); ++i)
+    most = std::max(most, row_offsets[i] - row_offsets[i - 1]);
+  return most;
 }
 
 void validate(const CsrView& a) {

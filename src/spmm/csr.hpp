@@ -20,6 +20,7 @@ struct CsrView {
   std::span<const Index> row_offsets;     ///< rows + 1
   std::span<const std::int32_t> col_ids;  ///< nnz
   std::span<const float> values;          ///< nnz or empty
+  Index longest_row = -1;                 ///< its entries, or -1 where nobody has counted
   [[nodiscard]] Index nnz() const noexcept { return static_cast<Index>(col_ids.size()); }
 };
 
@@ -29,9 +30,10 @@ struct Csr {
   device::Buffer<Index> row_offsets;
   device::Buffer<std::int32_t> col_ids;
   device::Buffer<float> values;
+  Index longest_row = -1;  ///< its entries where somebody has counted: what runs on a GPU is chosen by it
   [[nodiscard]] Index nnz() const noexcept { return col_ids.size(); }
   [[nodiscard]] CsrView view() const noexcept {
-    return {rows, cols, row_offsets.span(), col_ids.span(), values.span()};
+    return {rows, cols, row_offsets.span(), col_ids.span(), values.span(), longest_row};
   }
   [[nodiscard]] std::size_t bytes() const noexcept {
     return row_offsets.bytes() + col_ids.bytes() + values.bytes();
@@ -41,6 +43,9 @@ struct Csr {
 /// The transpose, columns rising within a row; parallel and deterministic, O(nnz + rows + cols). On a GPU it
 /// is made by the host, with synchronisations: for load time.
 [[nodiscard]] Csr transpose(device::Context& context, const CsrView& a);
+
+/// Entries of the longest row of a matrix in host memory.
+[[nodiscard]] Index longest_row(std::span<const Index> row_offsets) noexcept;
 
 /// Memory that transpose_into keeps between calls.
 struct TransposeScratch {

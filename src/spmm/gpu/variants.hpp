@@ -1,0 +1,38 @@
+// SPDX-FileCopyrightText: 2026 The Orthoplex authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The ways to multiply on a GPU; tuner.hpp chooses. Each is deterministic: the same operands give the same
+// bits in every run; two ways may differ by rounding. Arguments as spmm::multiply, checked by it. Private to
+// the backend and its tests.
+#pragma once
+
+#include "spmm/multiply.hpp"
+
+namespace opx::spmm::gpu {
+
+/// A group of 1 to 32 lanes, by the width, for every row (rows.cu). For rows of similar lengths: a hub keeps
+/// one group busy long after the others have ended.
+template <class T>
+void multiply_rows(device::Context& context, const CsrView& a, tensor::MatrixView<const T> x,
+                   tensor::MatrixView<float> y, const MultiplyOptions& options);
+
+/// Entries to a chunk of multiply_chunks, a power of two: about 2^15 chunks, at least 128 entries each.
+[[nodiscard]] int chunk_of(Index nnz) noexcept;
+
+/// Equal runs of `chunk` entries (a power of two, >= 32) for every group of lanes, whatever the rows
+/// (chunks.cu; the idea of merge-based SpMV, Merrill and Garland 2016, without the merge: empty rows are
+/// skipped by bisection). Sums of rows that chunk borders cut are laid into 2 nnz / chunk rows of work
+/// memory and added up in the order of the entries by a second kernel: no atomics.
+template <class T>
+void multiply_chunks(device::Context& context, const CsrView& a, tensor::MatrixView<const T> x,
+                     tensor::MatrixView<float> y, const MultiplyOptions& options, int chunk);
+
+/// Whether this build has cuSPARSE and it takes such operands: fp32, fewer than 2^31 entries, at least one.
+[[nodiscard]] bool can_cusparse(const CsrView& a, Index cols, bool bf16) noexcept;
+/// Throws NotCompiled without cuSPARSE, or for bf16.
+void multiply_cusparse(device::Context& context, const CsrView& a, tensor::MatrixView<const float> x,
+                       tensor::MatrixView<float> y, const MultiplyOptions& options);
+void multiply_cusparse(device::Context& context, const CsrView& a, tensor::MatrixView<const bfloat16> x,
+                       tensor::MatrixView<float> y, const MultiplyOptions& options);
+
+}  // namespace opx::spmm::gpu
