@@ -14,21 +14,6 @@
 namespace opx::spmm::gpu {
 namespace {
 
-constexpr int kSteps = 4;  // rows looked at one by one before bisection
-
-// The row that holds `entry`, at or after row `from` (whose first entry is not behind it): the last one whose
-// offset is <= entry, so that empty rows before it are passed over.
-OPX_DEVICE Index row_of(const Index* row_offsets, Index rows, Index from, Index entry) {
-  for (int step = 0; step < kSteps; ++step, ++from)
-    if (row_offsets[from + 1] > entry) return from;
-  Index low = from, high = rows;  // row_offsets[low] <= entry < row_offsets[high]
-  while (high - low > 1) {
-    const Index middle = low + (high - low) / 2;
-    (row_offsets[middle] <= entry ? low : high) = middle;
-  }
-  return low;
-}
-
 template <class T, class S>
 struct ChunkSums {
   static constexpr const char* kName = "spmm_chunks";

@@ -76,6 +76,20 @@ OPX_DEVICE const Entry* lay_out(const Operands<T>& o, Stage<S>& stage, int half,
   return mine;
 }
 
+/// The row that holds `entry`, at or after row `from` (whose first entry is not behind it): the last one
+/// whose offset is <= entry, so that empty rows before it are passed over.
+OPX_DEVICE inline Index row_of(const Index* row_offsets, Index rows, Index from, Index entry) {
+  constexpr int kSteps = 4;  // one by one before bisection
+  for (int step = 0; step < kSteps; ++step, ++from)
+    if (row_offsets[from + 1] > entry) return from;
+  Index low = from, high = rows;  // row_offsets[low] <= entry < row_offsets[high]
+  while (high - low > 1) {
+    const Index middle = low + (high - low) / 2;
+    (row_offsets[middle] <= entry ? low : high) = middle;
+  }
+  return low;
+}
+
 OPX_DEVICE inline float widen(float v) { return v; }
 OPX_DEVICE inline float widen(bfloat16 v) {
   return std::bit_cast<float>(static_cast<std::uint32_t>(v.bits) << 16);

@@ -1,5 +1,6 @@
 // SPDX-FileCopyrightText: 2026 The Orthoplex authors
 // SPDX-License-Identifier: Apache-2.0
+#include "base/error.hpp"
 #include "base/timer.hpp"
 #include "device/gpu/device.hpp"
 #include "spmm/gpu/tuner.hpp"
@@ -14,14 +15,12 @@ constexpr Index kMostCols = Index{1} << 24;
 template <class T>
 void run(Variant variant, device::Context& context, const CsrView& a, tensor::MatrixView<const T> x,
          tensor::MatrixView<float> y, const MultiplyOptions& options) {
-  switch (variant) {
-    case Variant::kRows:
-      return multiply_rows(context, a, x, y, options);
-    case Variant::kChunks:
-      return multiply_chunks(context, a, x, y, options, chunk_of(a.nnz()));
-    case Variant::kCusparse:
-      return multiply_cusparse(context, a, x, y, options);
-  }
+  if (variant == Variant::kRows) return multiply_rows(context, a, x, y, options);
+  if (variant == Variant::kChunks) return multiply_chunks(context, a, x, y, options, chunk_of(a.nnz()));
+  if constexpr (std::is_same_v<T, float>)
+    multiply_cusparse(context, a, x, y, options, cusparse_algorithm(variant));
+  else
+    throw base::InternalError("cuSPARSE was chosen for bf16");
 }
 
 // Of one product after another: the first is not counted. Y is memory of its own, for it may be accumulated.

@@ -7,6 +7,8 @@
 #include <cstdlib>
 #include <memory>
 
+#include <fmt/format.h>
+
 #include "base/error.hpp"
 #include "device/gpu/device.hpp"
 
@@ -16,6 +18,8 @@ namespace {
 constexpr Index kShort = 64;     // rows that no one has to wait for
 constexpr Index kUneven = 8;     // how many times the mean the longest row may be
 constexpr Index kGroups = 4096;  // that a large GPU runs at the same time
+
+bool is_cusparse(Variant v) noexcept { return cusparse_algorithm(v) > 0; }
 
 }  // namespace
 
@@ -27,10 +31,11 @@ Variant variant_by_rule(const CsrView& a) noexcept {
 }
 
 Tuner::Tuner(std::string_view word) {
-  constexpr std::array<std::string_view, 5> kWords{"rule", "rows", "chunks", "cusparse", "tune"};
+  constexpr std::array<std::string_view, 7> kWords{"rule",      "rows",      "chunks", "cusparse1",
+                                                   "cusparse2", "cusparse3", "tune"};
   const auto* found = std::find(kWords.begin(), kWords.end(), word.empty() ? kWords[0] : word);
-  OPX_REQUIRE(found != kWords.end(), InvalidArgument,
-              "OPX_SPMM_GPU is '{}'; it takes rule, rows, chunks, cusparse or tune", word);
+  OPX_REQUIRE(found != kWords.end(), InvalidArgument, "OPX_SPMM_GPU is '{}'; it takes {}", word,
+              fmt::join(kWords, ", "));
   mode_ = static_cast<Mode>(found - kWords.begin());
 }
 
@@ -44,17 +49,19 @@ Tuner& Tuner::of(device::gpu::Device& device) {
 
 Variant Tuner::choose(const Problem& problem, base::FunctionRef<double(Variant)> seconds) {
   const CsrView& a = problem.a;
-  if (mode_ == Mode::kRows) return Variant::kRows;
-  if (mode_ == Mode::kChunks) return Variant::kChunks;
-  if (mode_ == Mode::kCusparse && problem.cusparse) return Variant::kCusparse;
+  if (mode_ != Mode::kRule && mode_ != Mode::kTune) {
+    const auto forced = static_cast<Variant>(static_cast<int>(mode_) - 1);
+    if (!is_cusparse(forced) || problem.cusparse) return forced;
+  }
   if (mode_ != Mode::kTune) return variant_by_rule(a);
   const Key key{a.row_offsets.data(), a.rows, a.nnz(), problem.cols, problem.bf16};
   const auto seen = known_.find(key);
   if (seen != known_.end()) return seen->second;
   Variant best = Variant::kRows;
   double least = seconds(best);
-  for (const Variant next : {Variant::kChunks, Variant::kCusparse}) {
-    if (next == Variant::kCusparse && !problem.cusparse) continue;
+  for (const Variant next :
+       {Variant::kChunks, Variant::kCusparse1, Variant::kCusparse2, Variant::kCusparse3}) {
+    if (is_cusparse(next) && !problem.cusparse) continue;
     if (const double took = seconds(next); took < least) best = next, least = took;
   }
   return known_[key] = best;

@@ -6,7 +6,7 @@
 //
 //   unset or "rule"   by what is known of the matrix: the same choice in every run and on every machine
 //   "rows" "chunks"   always this one
-//   "cusparse"        cuSPARSE where it can (variants.hpp), else by the rule
+//   "cusparse1" to "cusparse3"   that algorithm of cuSPARSE where it can (variants.hpp), else by the rule
 //   "tune"            all are timed once per matrix, width and type, the fastest is remembered; results then
 //                     are bit-identical only between runs that happened to choose alike
 //
@@ -22,7 +22,12 @@
 
 namespace opx::spmm::gpu {
 
-enum class Variant : std::uint8_t { kRows, kChunks, kCusparse };
+enum class Variant : std::uint8_t { kRows, kChunks, kCusparse1, kCusparse2, kCusparse3 };
+
+/// 1, 2, 3; 0 for our own.
+[[nodiscard]] constexpr int cusparse_algorithm(Variant v) noexcept {
+  return v < Variant::kCusparse1 ? 0 : static_cast<int>(v) - static_cast<int>(Variant::kCusparse1) + 1;
+}
 
 /// kRows where the longest row is known and no group of lanes would run long after the others; else kChunks.
 [[nodiscard]] Variant variant_by_rule(const CsrView& a) noexcept;
@@ -44,7 +49,7 @@ class Tuner {
   [[nodiscard]] Variant choose(const Problem& problem, base::FunctionRef<double(Variant)> seconds);
 
  private:
-  enum class Mode : std::uint8_t { kRule, kRows, kChunks, kCusparse, kTune };
+  enum class Mode : std::uint8_t { kRule, kRows, kChunks, kCusparse1, kCusparse2, kCusparse3, kTune };
   using Key = std::tuple<const void*, Index, Index, Index, bool>;
   Mode mode_;
   std::map<Key, Variant> known_;

@@ -29,10 +29,17 @@ void multiply_chunks(device::Context& context, const CsrView& a, tensor::MatrixV
 
 /// Whether this build has cuSPARSE and it takes such operands: fp32, fewer than 2^31 entries, at least one.
 [[nodiscard]] bool can_cusparse(const CsrView& a, Index cols, bool bf16) noexcept;
-/// Throws NotCompiled without cuSPARSE, or for bf16.
+/// cusparseSpMM with CUSPARSE_SPMM_CSR_ALG1, 2 or 3, on 32-bit offsets and weights made by weigh() in every
+/// call. Throws NotCompiled without cuSPARSE.
 void multiply_cusparse(device::Context& context, const CsrView& a, tensor::MatrixView<const float> x,
-                       tensor::MatrixView<float> y, const MultiplyOptions& options);
-void multiply_cusparse(device::Context& context, const CsrView& a, tensor::MatrixView<const bfloat16> x,
-                       tensor::MatrixView<float> y, const MultiplyOptions& options);
+                       tensor::MatrixView<float> y, const MultiplyOptions& options, int algorithm);
+
+/// diag(s) A diag(t) as arrays of a library (weigh.cu). `weights` is a.values where no scale changes them.
+struct Weighed {
+  device::Buffer<std::int32_t> row_offsets;
+  device::Buffer<float> own;
+  std::span<const float> weights;
+};
+[[nodiscard]] Weighed weigh(device::Context& context, const CsrView& a, const MultiplyOptions& options);
 
 }  // namespace opx::spmm::gpu

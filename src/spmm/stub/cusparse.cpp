@@ -10,11 +10,7 @@ namespace opx::spmm::gpu {
 bool can_cusparse(const CsrView&, Index, bool) noexcept { return false; }
 
 void multiply_cusparse(device::Context&, const CsrView&, tensor::MatrixView<const float>,
-                       tensor::MatrixView<float>, const MultiplyOptions&) {
-  throw base::NotCompiled("this build has no cuSPARSE");
-}
-void multiply_cusparse(device::Context&, const CsrView&, tensor::MatrixView<const bfloat16>,
-                       tensor::MatrixView<float>, const MultiplyOptions&) {
+                       tensor::MatrixView<float>, const MultiplyOptions&, int) {
   throw base::NotCompiled("this build has no cuSPARSE");
 }
 

@@ -203,6 +203,28 @@ TEST_F(GpuSpmm, NoColumnsAndNoRows) {
   gpu().synchronise();
 }
 
+TEST_F(GpuSpmm, WeighedEntries) {
+  const HostCsr valued = random_csr(6, 700, 90, 9, true, 11, 80), plain = random_csr(6, 700, 90, 9, false);
+  for (const HostCsr* a : {&valued, &plain}) {
+    const DeviceCsr on_device(context(), a->view());
+    const auto row_scale = draws(21, a->rows), col_scale = draws(22, a->cols);
+    const device::Resident<float> rows(context(), row_scale), cols(context(), col_scale);
+    const auto both = gpu::weigh(context(), on_device.csr.view(), {rows.span(), cols.span()});
+    const auto none = gpu::weigh(context(), on_device.csr.view(), {});
+    const auto offsets = device::host_copy(context(), both.row_offsets.span());
+    const auto weights = device::host_copy(context(), both.weights),
+               ones = device::host_copy(context(), none.weights);
+    ASSERT_EQ(std::vector<Index>(offsets.begin(), offsets.end()), a->row_offsets);
+    for (std::size_t i = 0; i + 1 < offsets.size(); ++i)
+      for (auto e = static_cast<std::size_t>(offsets[i]); e < static_cast<std::size_t>(offsets[i + 1]); ++e) {
+        const float value = a->values.empty() ? 1.0F : a->values[e];
+        ASSERT_EQ(ones[e], value);
+        ASSERT_FLOAT_EQ(weights[e],
+                        value * row_scale[i] * col_scale[static_cast<std::size_t>(a->col_ids[e])]);
+      }
+  }
+}
+
 TEST_F(GpuSpmm, SameBitsInEveryRun) {
   const HostCsr a = random_csr(8, 60, 90, 9, true, 11, 80);
   for (const Way way : {Way::kRows, Way::kChunks32, Way::kChunks128}) {

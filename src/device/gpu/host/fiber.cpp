@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "device/gpu/host/fiber.hpp"
 
+#include <algorithm>
+
 #include <sys/mman.h>
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/asan_interface.h>
@@ -12,6 +14,43 @@
 #endif
 
 #include "base/error.hpp"
+
+#if !defined(__x86_64__)
+#error "the host runtime changes stacks on x86-64 only"
+#endif
+
+// Saves what a function must keep (System V ABI) on the stack, keeps the stack's pointer in *save, and goes
+// on where `load` was left. A fresh stack has begin()'s argument in rbx and begin() itself in rbp.
+extern "C" void opx_change_stack(void** save, void* load);
+extern "C" void opx_begin_stack();
+asm(R"(
+.text
+.type opx_change_stack,@function
+opx_change_stack:
+  pushq %rbp
+  pushq %rbx
+  pushq %r12
+  pushq %r13
+  pushq %r14
+  pushq %r15
+  movq %rsp, (%rdi)
+  movq %rsi, %rsp
+  popq %r15
+  popq %r14
+  popq %r13
+  popq %r12
+  popq %rbx
+  popq %rbp
+  ret
+.size opx_change_stack,.-opx_change_stack
+.type opx_begin_stack,@function
+opx_begin_stack:
+  movq %rbx, %rdi
+  movq %rbp, %rax
+  xorl %ebp, %ebp
+  jmp *%rax
+.size opx_begin_stack,.-opx_begin_stack
+)");
 
 namespace opx::device::gpu::host {
 namespace {
@@ -45,17 +84,16 @@ void Fiber::restart() {
   __asan_unpoison_memory_region(stack_, kStack);
 #endif
   fake_inside_ = nullptr;
-  ::getcontext(&inside_);
-  inside_.uc_stack.ss_sp = stack_;
-  inside_.uc_stack.ss_size = kStack;
-  inside_.uc_link = nullptr;
-  const auto self = reinterpret_cast<std::uintptr_t>(this);
-  ::makecontext(&inside_, reinterpret_cast<void (*)()>(&Fiber::trampoline), 2, static_cast<unsigned>(self),
-                static_cast<unsigned>(self >> 32));
+  // r15 r14 r13 r12 rbx rbp, where to go, and what begin() takes for where it was called.
+  auto** top = reinterpret_cast<void**>(stack_ + kStack) - 8;
+  std::fill_n(top, 8, nullptr);
+  top[4] = this;
+  top[5] = reinterpret_cast<void*>(&Fiber::begin);
+  top[6] = reinterpret_cast<void*>(&opx_begin_stack);
+  inside_ = top;
 }
 
-void Fiber::trampoline(unsigned low, unsigned high) {
-  auto* self = reinterpret_cast<Fiber*>((static_cast<std::uintptr_t>(high) << 32) | low);
+void Fiber::begin(Fiber* self) {
 #if defined(__SANITIZE_ADDRESS__)
   __sanitizer_finish_switch_fiber(nullptr, &self->outer_bottom_, &self->outer_size_);
 #endif
@@ -71,7 +109,7 @@ void Fiber::enter() {
   tsan_outside_ = __tsan_get_current_fiber();
   __tsan_switch_to_fiber(tsan_inside_, 0);
 #endif
-  ::swapcontext(&outside_, &inside_);
+  opx_change_stack(&outside_, inside_);
 #if defined(__SANITIZE_ADDRESS__)
   __sanitizer_finish_switch_fiber(fake, nullptr, nullptr);
 #endif
@@ -84,7 +122,7 @@ void Fiber::leave() {
 #if defined(__SANITIZE_THREAD__)
   __tsan_switch_to_fiber(tsan_outside_, 0);
 #endif
-  ::swapcontext(&inside_, &outside_);
+  opx_change_stack(&inside_, outside_);
 #if defined(__SANITIZE_ADDRESS__)
   __sanitizer_finish_switch_fiber(fake_inside_, &outer_bottom_, &outer_size_);
 #endif

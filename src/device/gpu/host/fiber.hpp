@@ -2,13 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A stack of its own (with a guard page) and changes between it and the thread that entered it, told to the
-// sanitizers.
+// sanitizers. For x86-64: swapcontext() would ask the kernel for the signal mask at every change, and
+// AddressSanitizer's version of it clears the shadow of the whole stack.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-
-#include <ucontext.h>
 
 namespace opx::device::gpu::host {
 
@@ -28,11 +27,11 @@ class Fiber {
   void restart();
 
  private:
-  static void trampoline(unsigned low, unsigned high);
+  static void begin(Fiber* self);
   Entry entry_;
   void* argument_;
   std::byte* stack_ = nullptr;
-  ucontext_t inside_{}, outside_{};
+  void *inside_ = nullptr, *outside_ = nullptr;  // stack pointers of who does not run
   void* fake_inside_ = nullptr;
   const void* outer_bottom_ = nullptr;
   std::size_t outer_size_ = 0;
