@@ -57,7 +57,7 @@ struct ChunkSums {
     Sums<S> sums;
     sums.clear();
     for (int at = 0, half = 0; at < most; at += S::kStage, half ^= 1) {
-      const int count = std::min(std::max(entries - at, 0), S::kStage);
+      const int count = std::min(std::max(entries - at, 0), int{S::kStage});
       add_stage(lay_out(o, stage, half, base + at, count), at, at + count, entries, c, col, walk, sums);
     }
     if (walk.row_end > entries) sums.store(slot(c, !walk.cut_here, col), o.cols - col, 1.0F, false, false);

@@ -37,7 +37,7 @@ struct RowSplit {
     sums.clear();
     const int most = most_of_groups<S>(entries);
     for (int at = 0, half = 0; at < most; at += S::kStage, half ^= 1) {
-      const int count = std::min(std::max(entries - at, 0), S::kStage);
+      const int count = std::min(std::max(entries - at, 0), int{S::kStage});
       const Entry* staged = lay_out(o, stage, half, begin + at, count);
 #pragma unroll 4
       for (int k = 0; k < count; ++k)
