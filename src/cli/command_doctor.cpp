@@ -4,10 +4,12 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
+#include "base/text.hpp"
 #include "cli/build_info.hpp"
 #include "cli/command.hpp"
 #include "cli/self_check.hpp"
 #include "device/context.hpp"
+#include "device/gpu/device.hpp"
 #include "spmm/multiply.hpp"
 
 namespace opx::cli {
@@ -23,16 +25,34 @@ Json feature_table(std::span<const Feature> features) {
   return table;
 }
 
+/// "gpu 0" -> what it is; empty in a build without a GPU runtime.
+Json gpus() {
+  Json all = Json::object();
+  if (device::gpu::runtime_name() == "none") return all;
+  for (int i = 0; i < device::gpu::count(); ++i) {
+    const device::gpu::Properties p = device::gpu::properties(i);
+    all[fmt::format("gpu {}", i)] =
+        fmt::format("{}, compute capability {}.{}, {} multiprocessors, {} of {} free", p.name, p.major,
+                    p.minor, p.multiprocessors, base::format_bytes(static_cast<double>(p.memory_free)),
+                    base::format_bytes(static_cast<double>(p.memory_total)));
+  }
+  if (all.empty()) all["gpu"] = "none visible (driver, CUDA_VISIBLE_DEVICES?)";
+  return all;
+}
+
 Json facts() {
   const BuildInfo& build = build_info();
-  return {{"version", build.version},
-          {"compiler", build.compiler},
-          {"build", build.build_type},
-          {"sanitizer", build.sanitizer.empty() ? "none" : std::string(build.sanitizer)},
-          {"devices",
-           fmt::format("cpu: {} cores, kernels for {}", device::hardware_threads(), spmm::dispatch_target())},
-          {"features", feature_table(build.features)},
-          {"libraries", feature_table(build.libraries)}};
+  Json report = {{"version", build.version},
+                 {"compiler", build.compiler},
+                 {"build", build.build_type},
+                 {"sanitizer", build.sanitizer.empty() ? "none" : std::string(build.sanitizer)},
+                 {"devices", fmt::format("cpu: {} cores, kernels for {}", device::hardware_threads(),
+                                         spmm::dispatch_target())},
+                 {"features", feature_table(build.features)},
+                 {"libraries", feature_table(build.libraries)}};
+  const Json found = gpus();
+  if (!found.empty()) report["gpus"] = found;
+  return report;
 }
 
 std::string as_text(const Json& report) {

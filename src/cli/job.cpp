@@ -25,6 +25,13 @@ int from_environment(std::initializer_list<const char*> names, int otherwise) {
   return otherwise;
 }
 
+/// auto: the GPU where this build and this machine have one and it can do what is asked for.
+bool wants_gpu(const train::RunConfig& config) {
+  if (config.device != "auto") return config.device == "cuda" || config.device == "gpu-host";
+  return device::gpu::runtime_name() == "cuda" && config.mode == "full" && config.scheme == "scatter" &&
+         device::gpu::count() > 0;
+}
+
 }  // namespace
 
 Launch launch_from_environment() {
@@ -60,7 +67,7 @@ device::ContextOptions context_of_rank(const Environment& environment, const tra
   device::ContextOptions options;
   options.threads = threads_of_rank(config, ranks);
   if (world.rank() == 0) options.logger = environment.logger();
-  if (config.device != "cuda" && config.device != "gpu-host") return options;
+  if (!wants_gpu(config)) return options;
   const int gpus = device::gpu::count();
   OPX_REQUIRE(gpus > 0, DeviceError,
               "--device {}: no GPU is visible to this process (driver, CUDA_VISIBLE_DEVICES?)",

@@ -28,7 +28,8 @@ struct Launch {
 [[nodiscard]] int threads_of_rank(const train::RunConfig& config, int ranks);
 
 /// Where and with how many threads this rank of the job computes; the first rank logs. `device` cuda and
-/// gpu-host: ranks of a node take its GPUs in turn. Throws DeviceError where there is none.
+/// gpu-host: ranks of a node take its GPUs in turn. Throws DeviceError where there is none. `auto`: as cuda
+/// in a build with CUDA, on a machine with a GPU, for mode full with scheme scatter; else the CPU.
 [[nodiscard]] device::ContextOptions context_of_rank(const Environment& environment,
                                                      const train::RunConfig& config, int ranks,
                                                      const comm::Communicator& world);

@@ -40,6 +40,7 @@ RunParts open_checkpoint(device::Context& context, comm::Communicator& world, co
   own.mode = "full";  // the parameters do not say how they were trained
   own.mini = {};
   own.grid = config.grid;
+  own.device = config.device;
   own.scheme = "scatter";  // parameters are the same in both schemes
   own.wire = config.wire;
   own.panels = config.panels;
