@@ -98,6 +98,11 @@ class Info : public Command {
                    fmt::format("Width of its hidden layers [{}]", fmt::join(model_.hidden, ",")))
         ->delimiter(',')
         ->type_name("INT");
+    sub.add_option(
+           "--batch-ratio", batch_ratio_,
+           "Memory of training on mini-batches of this share of the vertices; 0: on the full graph [0]")
+        ->check(CLI::Range(0.0, 1.0))
+        ->type_name("REAL");
     sub.add_option("--seed", seed_, "Seed of the policies that are compared [0]")->type_name("INT");
     sub.add_flag("--verify", verify_, "Read everything and compare with the checksums in the file");
     sub.add_flag("--provenance", provenance_, "The record of command, inputs and counts too");
@@ -114,11 +119,16 @@ class Info : public Command {
     train::RunConfig config;
     config.model = model_;
     if (info.feature_dim == 0) config.model.features = "learned";
+    if (batch_ratio_ > 0) config.mode = "mini", config.mini.batch_ratio = batch_ratio_;
     train::resolve(config);
+    train::validate(config);
     const train::MemoryEstimate estimate = train::estimate_memory(
         info, grid(), config, train::make_spec(config, input_width(info), std::max<Index>(info.classes, 1)));
-    text += fmt::format("memory of a rank that trains the full graph on grid {}, {} layers of {} (model):\n",
-                        layout::to_string(grid()), model_.layers, fmt::join(model_.hidden, ","));
+    text +=
+        fmt::format("memory of a rank that trains {} on grid {}, {} layers of {} (model):\n",
+                    batch_ratio_ > 0 ? fmt::format("batches of {} rows", format_count(estimate.batch_rows))
+                                     : std::string("the full graph"),
+                    layout::to_string(grid()), model_.layers, fmt::join(model_.hidden, ","));
     for (const train::MemoryComponent& item : estimate.components) {
       text += fmt::format("  {:<28} {}\n", item.name, format_bytes(static_cast<double>(item.bytes)));
       json["memory"][item.name] = item.bytes;
@@ -169,6 +179,7 @@ class Info : public Command {
   int tiles_ = 0;
   bool schemes_ = false, provenance_ = false, verify_ = false;
   std::uint64_t seed_ = 0;
+  double batch_ratio_ = 0;
   train::ModelConfig model_;
 };
 

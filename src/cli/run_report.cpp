@@ -60,8 +60,8 @@ std::string train_text(const train::TrainResult& result) {
     line(fmt::format("test, best valid epoch {}", result.best_epoch), all_metrics_text(result.best_test));
   }
   line("peak memory of rank 0",
-       fmt::format("{} (model: {})", base::format_bytes(static_cast<double>(result.peak_memory)),
-                   base::format_bytes(static_cast<double>(result.modelled_memory))));
+       fmt::format("{} (model of mode {}: {})", base::format_bytes(static_cast<double>(result.peak_memory)),
+                   result.mode, base::format_bytes(static_cast<double>(result.modelled_memory))));
   line("run directory", result.run_dir.string());
   line("checkpoint", result.last_checkpoint.string());
   return text;

@@ -23,13 +23,19 @@ struct MemoryComponent {
 
 struct MemoryEstimate {
   std::vector<MemoryComponent> components;
+  Index batch_rows = 0;  ///< mode mini: rows of a rank in a sub-batch
   [[nodiscard]] std::int64_t total() const noexcept;
   /// "adjacency 131.2 MiB, features ..., total ..."
   [[nodiscard]] std::string describe() const;
 };
 
-/// The largest rank's bytes in training. Balanced tiles are assumed (docs/architecture.md on placement).
+/// The largest rank's bytes in training, of the configuration's mode. Balanced tiles are assumed
+/// (docs/architecture.md on placement). Mode mini: the graph's tiles without transposes, rows of batches for
+/// every slot of the pipeline and for the training pass, and the full graph's rows where it is evaluated;
+/// `batch_rows` are the most that the sampler gives a rank (Sampler::most_block_rows), 0: expected from the
+/// ratio.
 [[nodiscard]] MemoryEstimate estimate_memory(const graph::StoreInfo& info, const layout::Grid& grid,
-                                             const RunConfig& config, const model::ModelSpec& spec);
+                                             const RunConfig& config, const model::ModelSpec& spec,
+                                             Index batch_rows = 0);
 
 }  // namespace opx::train

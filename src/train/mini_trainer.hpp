@@ -32,6 +32,7 @@ class MiniTrainer final : public TrainerBase {
   [[nodiscard]] Index steps_per_epoch() const noexcept override {
     return ceil_div(source_->sampler().batches(), per_step_);
   }
+  [[nodiscard]] Index batch_rows() const noexcept override { return sampler().most_block_rows(); }
   [[nodiscard]] BatchCounts counts() override;
   void take_counts(const BatchCounts& counts) override;
   [[nodiscard]] Evaluation evaluate() override;

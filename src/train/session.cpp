@@ -38,8 +38,8 @@ class Session {
     context_.memory().reset_peak();
     find_resume();
     parts_ = open_run(context_, world_, config_, true);
-    const MemoryEstimate estimate =
-        estimate_memory(trainer().store().info(), trainer().grid().grid(), config_, trainer().spec());
+    const MemoryEstimate estimate = estimate_memory(trainer().store().info(), trainer().grid().grid(),
+                                                    config_, trainer().spec(), trainer().batch_rows());
     modelled_memory_ = estimate.total();
     log_start(estimate);
     OPX_REQUIRE(config_.patience == 0 || trainer().store().info().valid > 0, InvalidArgument,
@@ -110,9 +110,7 @@ class Session {
                            world_.backend());
     context_.logger().info("{} parameters; {}", base::format_count(trainer().parameter_count()),
                            trainer().network().describe());
-    context_.logger().info("memory of a rank by the model{}: {}",
-                           config_.mode == "mini" ? " (of training the full graph)" : "",
-                           estimate.describe());
+    context_.logger().info("memory of a rank by the model of mode {}: {}", config_.mode, estimate.describe());
   }
 
   /// Rank 0 chooses the folder's name (it holds the time) and tells it to all.
@@ -335,6 +333,7 @@ class Session {
     r.target_metric = config_.target_metric;
     r.target_epoch = progress_.target_epoch, r.target_seconds = progress_.target_seconds;
     r.modelled_memory = modelled_memory_;
+    r.mode = config_.mode;
     return r;
   }
 

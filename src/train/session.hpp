@@ -71,7 +71,8 @@ struct TrainResult {
   double target_seconds = 0;    ///< train_seconds by then
   std::int64_t parameters = 0;
   std::int64_t peak_memory = 0;      ///< this rank's Buffers, bytes
-  std::int64_t modelled_memory = 0;  ///< what the memory model, of the full graph, said before the run, bytes
+  std::int64_t modelled_memory = 0;  ///< what the memory model of the mode said before the run, bytes
+  std::string mode;                  ///< full | mini
 };
 
 /// Collective over `world`. The grid is resolve_grid (train/grid_choice.hpp) of config.grid. Rank 0 writes

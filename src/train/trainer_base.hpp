@@ -54,6 +54,8 @@ class TrainerBase {
   /// an epoch has several steps).
   virtual Step step(At at, bool stop) = 0;
   [[nodiscard]] virtual Index steps_per_epoch() const noexcept = 0;
+  /// Mini-batches: the most rows of this rank in one; 0: the full graph.
+  [[nodiscard]] virtual Index batch_rows() const noexcept { return 0; }
   /// Mini-batches: what has been counted since take_counts(), over all ranks. Collective over the grid.
   [[nodiscard]] virtual BatchCounts counts() { return {}; }
   /// Goes on counting from what all ranks together had (0: a new epoch).

@@ -15,6 +15,7 @@
 #include "support/ranks.hpp"
 #include "support/reference_model.hpp"
 #include "support/train_case.hpp"
+#include "train/memory_model.hpp"
 #include "train/mini_trainer.hpp"
 #include "train/trainer.hpp"
 
@@ -650,6 +651,69 @@ TEST(MiniBatch, ABatchLargerThanABlockIsDealtOverTheBlocks) {
       EXPECT_LE(loss_distance(run(world, grid, store, config), want), kTolerance) << size;
     });
   }
+}
+
+test::MemoryStore large_store(Index vertices, bool symmetric) {
+  test::MemoryStore store =
+      test::random_store({.vertices = vertices, .degree = 12, .symmetric = symmetric, .seed = 9});
+  store.set_virtual_blocks(64);
+  store.set_features(test::random_dense(vertices, 48, 3));
+  std::vector<std::int32_t> labels(static_cast<std::size_t>(vertices)), parts(labels.size());
+  std::vector<graph::Split> splits(labels.size());
+  for (std::size_t v = 0; v < labels.size(); ++v) {
+    labels[v] = static_cast<std::int32_t>(v % 7), parts[v] = static_cast<std::int32_t>(v * 13 % 40);
+    splits[v] = v % 2 == 0 ? graph::Split::kTrain : v % 4 == 1 ? graph::Split::kValid : graph::Split::kTest;
+  }
+  store.set_labels(std::move(labels), 7);
+  store.set_splits(std::move(splits));
+  store.set_parts(std::move(parts), 40);
+  return store;
+}
+
+// What is left of it is mostly room that memory keeps for growth, and edges that a kind of sampler prefers.
+TEST(MiniBatch, TheMemoryModelIsCloseToWhatIsTaken) {
+  constexpr Index kMany = 2000;
+  double least = 1e9, most = 0;
+  const auto check = [&](comm::Communicator& world, const layout::Grid& grid, const graph::Store& store,
+                         const RunConfig& config) {
+    device::Context context({.threads = 1});
+    parallel::ProcessGrid process_grid(world, grid);
+    MiniTrainer trainer(context, process_grid, store, config);
+    for (Index s = 0; s < std::min<Index>(3, trainer.steps_per_epoch()); ++s)
+      (void)trainer.step({0, s}, false);
+    (void)trainer.evaluate();
+    const MemoryEstimate model =
+        estimate_memory(store.info(), grid, config, trainer.spec(), trainer.batch_rows());
+    const double ratio = static_cast<double>(trainer.peak_memory()) / static_cast<double>(model.total());
+    EXPECT_GT(ratio, 0.75) << layout::to_string(grid) << " " << config.mini.sampler << ": "
+                           << model.describe();
+    EXPECT_LT(ratio, 1.25) << layout::to_string(grid) << " " << config.mini.sampler << ": "
+                           << model.describe();
+    if (world.rank() == 0) least = std::min(least, ratio), most = std::max(most, ratio);
+  };
+  const test::MemoryStore store = large_store(kMany, true), directed = large_store(kMany, false);
+  test::for_each_world({1, 4}, [&](comm::Communicator& world) {
+    const std::vector<layout::Grid> grids = grids_of(world.size());
+    for (const layout::Grid& grid : {grids.front(), grids[grids.size() / 2], grids.back()}) {
+      for (const char* sampler : {"stratified", "uniform", "degree", "train", "cluster", "saint-walk"}) {
+        RunConfig config = with_cache(for_grid(mini_config("gcn", "unbiased", sampler), grid));
+        config.mini.presamples = 2;
+        check(world, grid, store, config);
+      }
+      for (const char* kind : {"gcn", "sage", "gin"}) {
+        RunConfig config = for_grid(mini_config(kind, "self-normalised"), grid);
+        config.model.hidden = {48};
+        config.model.norm = "layer";
+        check(world, grid, directed, config);
+        check(world, grid, directed, with_cache(config));
+        config.mini.pipeline_depth = 3;
+        config.mini.batch_ratio = 0.1;
+        config.mini.sampled_eval = true;
+        check(world, grid, store, with_cache(config));
+      }
+    }
+  });
+  std::printf("  measured over model: %.2f to %.2f\n", least, most);
 }
 
 TEST(MiniBatch, SampledEvaluationOfAnEmptySplitHasNoMetric) {
