@@ -20,17 +20,17 @@ struct MatrixView {
   Index rows = 0, cols = 0, ld = 0;
 
   MatrixView() = default;
-  MatrixView(T* data_, Index rows_, Index cols_, Index ld_)
+  constexpr MatrixView(T* data_, Index rows_, Index cols_, Index ld_)
       : data(data_), rows(rows_), cols(cols_), ld(ld_) {}
-  MatrixView(T* data_, Index rows_, Index cols_) : MatrixView(data_, rows_, cols_, cols_) {}
+  constexpr MatrixView(T* data_, Index rows_, Index cols_) : MatrixView(data_, rows_, cols_, cols_) {}
 
-  [[nodiscard]] T* row(Index i) const noexcept { return data + i * ld; }
-  [[nodiscard]] T& operator()(Index i, Index j) const noexcept { return data[i * ld + j]; }
-  [[nodiscard]] bool contiguous() const noexcept { return ld == cols || rows <= 1; }
-  [[nodiscard]] Index size() const noexcept { return rows * cols; }
-  [[nodiscard]] MatrixView middle_rows(Range r) const { return {data + r.begin * ld, r.size(), cols, ld}; }
-  [[nodiscard]] MatrixView middle_cols(Range c) const { return {data + c.begin, rows, c.size(), ld}; }
-  operator MatrixView<const T>() const noexcept  // NOLINT(google-explicit-constructor)
+  [[nodiscard]] constexpr T* row(Index i) const noexcept { return data + i * ld; }
+  [[nodiscard]] constexpr T& operator()(Index i, Index j) const noexcept { return data[i * ld + j]; }
+  [[nodiscard]] constexpr bool contiguous() const noexcept { return ld == cols || rows <= 1; }
+  [[nodiscard]] constexpr Index size() const noexcept { return rows * cols; }
+  [[nodiscard]] constexpr MatrixView middle_rows(Range r) const { return {data + r.begin * ld, r.size(), cols, ld}; }
+  [[nodiscard]] constexpr MatrixView middle_cols(Range c) const { return {data + c.begin, rows, c.size(), ld}; }
+  constexpr operator MatrixView<const T>() const noexcept  // NOLINT(google-explicit-constructor)
       requires(!std::is_const_v<T>) {
     return {data, rows, cols, ld};
   }

@@ -3,7 +3,7 @@
 #include <limits>
 #include <numeric>
 
-#include "support.hpp"
+#include "support/matrices.hpp"
 #include "tensor/elementwise.hpp"
 #include "tensor/kernels.hpp"
 #include "tensor/targets.hpp"

@@ -5,7 +5,7 @@
 #include <limits>
 #include <tuple>
 
-#include "support.hpp"
+#include "support/matrices.hpp"
 #include "tensor/kernels.hpp"
 
 namespace opx::tensor {

@@ -4,7 +4,7 @@
 
 #include <limits>
 
-#include "support.hpp"
+#include "support/matrices.hpp"
 #include "tensor/kernels.hpp"
 #include "tensor/targets.hpp"
 

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: 2026 The Orthoplex authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Seeded matrices, strided ones too, and comparisons for the tests of tensor/.
+// Seeded matrices, strided ones too, and comparisons for the tests of tensor/, on the CPU and on a GPU.
 #pragma once
 
 #include <algorithm>
@@ -59,6 +59,9 @@ class Strided {
     return data_.size() == other.data_.size() &&
            std::memcmp(data_.data(), other.data_.data(), data_.size() * sizeof(T)) == 0;
   }
+  /// The whole allocation, guards too.
+  [[nodiscard]] std::vector<T>& all() { return data_; }
+  [[nodiscard]] const std::vector<T>& all() const { return data_; }
 
  private:
   static float guard() { return 12345.0F; }

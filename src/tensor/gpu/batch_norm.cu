@@ -1,0 +1,124 @@
+// SPDX-FileCopyrightText: 2026 The Orthoplex authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Column moments for batch norm, in fp64, and the second half of its gradient.
+#include "device/transfer.hpp"
+#include "tensor/gpu/epilogue.cuh"
+
+namespace opx::tensor::gpu {
+namespace {
+
+/// Sums of x - shift and of its square, x = q + bias.
+struct ColumnSums {
+  static constexpr const char* kName = "column_sums";
+  static constexpr int kThreads = kBlockThreads;
+  MatrixView<const float> q;
+  const float* bias;
+  const double* shift;
+  bool quads;
+  Tiles tiles;
+  double* partial;  // parts x 2 x cols
+
+  OPX_DEVICE void operator()() const {
+    const Index j = tiles.col(), cols = tiles.cols;
+    double sums[kChunk] = {}, squares[kChunk] = {};
+    if (j < cols) {
+      double offset[kChunk];
+      for (int k = 0; k < kChunk; ++k) offset[k] = j + k < cols ? offset_of(j + k) : 0.0;
+      for (Index i = tiles.first_row(); i < tiles.end_row(); i += tiles.row_step()) {
+        const Chunk c = load_chunk(q.row(i), j, cols, quads);
+        for (int k = 0; k < kChunk; ++k) {
+          const double x = static_cast<double>(c.v[k]) + offset[k];
+          sums[k] += x;
+          squares[k] += x * x;
+        }
+      }
+    }
+    double* to = partial + tiles.part() * 2 * cols;
+    sum_rows_of_block(sums, tiles.lanes, j, cols, to);
+    sum_rows_of_block(squares, tiles.lanes, j, cols, to + cols);
+  }
+  OPX_DEVICE double offset_of(Index j) const {
+    return (bias != nullptr ? static_cast<double>(bias[j]) : 0.0) - (shift != nullptr ? shift[j] : 0.0);
+  }
+};
+
+/// dq = inverse_std gamma (dn - (sum_beta + xhat sum_gamma) / count); rows from valid_rows on are 0.
+struct BatchNormBackwardTiles {
+  static constexpr const char* kName = "batch_norm_backward";
+  static constexpr int kThreads = kBlockThreads;
+  MatrixView<const float> q;
+  MatrixView<float> dq;
+  ColumnVectors columns;
+  const float *sum_gamma, *sum_beta;
+  double inverse_count;
+  Index valid_rows;
+  bool quads;
+  Tiles tiles;
+
+  struct Terms {
+    float factor[kChunk], mean[kChunk], slope[kChunk];
+  };
+
+  OPX_DEVICE void operator()() const {
+    const Index j = tiles.col(), cols = tiles.cols;
+    if (j >= cols) return;
+    const NormChunk norm(columns, j, cols);
+    const Terms t = terms(j, norm);
+    for (Index i = tiles.first_row(); i < tiles.end_row(); i += tiles.row_step()) {
+      Chunk d{};
+      if (i < valid_rows) {
+        const Chunk c = load_chunk(q.row(i), j, cols, quads), g = load_chunk(dq.row(i), j, cols, quads);
+        for (int k = 0; k < kChunk; ++k) {
+          const float x = c.v[k] - norm.center.v[k];
+          d.v[k] = t.factor[k] * (g.v[k] - t.mean[k] - x * t.slope[k]);
+        }
+      }
+      store_chunk(d, dq.row(i), j, cols, quads);
+    }
+  }
+  OPX_DEVICE Terms terms(Index j, const NormChunk& norm) const {
+    Terms t{};
+    for (int k = 0; k < kChunk && j + k < tiles.cols; ++k) {
+      const auto inverse_std = static_cast<double>(norm.inverse_std.v[k]);
+      t.factor[k] = static_cast<float>(inverse_std * static_cast<double>(columns.gamma[j + k]));
+      t.mean[k] = static_cast<float>(static_cast<double>(sum_beta[j + k]) * inverse_count);
+      t.slope[k] = static_cast<float>(inverse_std * static_cast<double>(sum_gamma[j + k]) * inverse_count);
+    }
+    return t;
+  }
+};
+
+}  // namespace
+
+void column_sums(device::Context& context, MatrixView<const float> q, std::span<const float> bias,
+                 Index valid_rows, std::span<const double> shift, std::span<double> sum,
+                 std::span<double> sum_squares) {
+  if (q.cols == 0) return;
+  const Tiles tiles = Tiles::of(valid_rows, q.cols, 8, 1024);
+  const device::Resident<double> shift_there(context, shift);
+  device::Buffer<double> partial(context, tiles.parts * 2 * q.cols), sums(context, 2 * q.cols);
+  launch_blocks(context, tiles.blocks(),
+                ColumnSums{q, bias.data(), shift_there.span().data(), has_quads(q), tiles, partial.data()});
+  add_parts<double>(context, partial.data(), tiles.parts, 2, q.cols,
+                    {sums.data(), sums.data() + q.cols, nullptr});
+  const auto wanted = static_cast<std::size_t>(sum_squares.empty() ? q.cols : 2 * q.cols);
+  std::vector<double> there(wanted);
+  context.gpu().copy(there.data(), sums.data(), wanted * sizeof(double), context.gpu().compute());
+  const auto middle = there.begin() + static_cast<std::ptrdiff_t>(q.cols);
+  std::copy(there.begin(), middle, sum.begin());
+  std::copy(middle, there.end(), sum_squares.begin());
+}
+
+void batch_norm_backward(device::Context& context, MatrixView<const float> q, const Epilogue& e,
+                         std::span<const float> sum_gamma, std::span<const float> sum_beta, Index count,
+                         Index valid_rows, MatrixView<float> dq) {
+  if (dq.size() == 0) return;
+  const Tiles tiles = Tiles::of(dq.rows, dq.cols, 4, kMostBlocks);
+  launch_blocks(context, tiles.blocks(),
+                BatchNormBackwardTiles{q, dq, ColumnVectors::of(e), sum_gamma.data(), sum_beta.data(),
+                                       1 / static_cast<double>(count), valid_rows,
+                                       has_quads(q) && has_quads(dq), tiles});
+}
+
+}  // namespace opx::tensor::gpu
