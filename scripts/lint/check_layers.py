@@ -43,6 +43,7 @@ VENDORS = {
     r"toml\+\+/.*": r"src/train/\w+_toml\.cpp",
     r"CLI/.*": r"(src/cli|bench)/\w+\.cpp",
     r"nlohmann/json\.hpp|fast_float/.*|xxhash\.h": r".*\.cpp$",
+    r"cublasLt\.h": r"src/tensor/gpu/",
     r"Random123/.*": r"tests/unit/base/",
     r"cu(da|blas|sparse)\w*\.h|cub/.*|nvtx3/.*": r"(src/\w+/gpu/|src/comm/nccl/|bench/)",
     r"nccl\.h": r"(src/comm/nccl/|tests/)",

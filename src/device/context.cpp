@@ -19,6 +19,7 @@ void MemoryAccount::add(std::size_t bytes) noexcept {
 
 Context::Context(ContextOptions options)
     : threads_(options.threads > 0 ? options.threads : hardware_threads()),
+      tf32_(options.tf32),
       logger_(std::move(options.logger)) {
   OPX_REQUIRE(options.threads >= 0, InvalidArgument, "threads is {}; it takes 1 or more, or 0 for all cores",
               options.threads);

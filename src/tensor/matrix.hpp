@@ -23,16 +23,21 @@ struct MatrixView {
   constexpr MatrixView(T* data_, Index rows_, Index cols_, Index ld_)
       : data(data_), rows(rows_), cols(cols_), ld(ld_) {}
   constexpr MatrixView(T* data_, Index rows_, Index cols_) : MatrixView(data_, rows_, cols_, cols_) {}
+  /// Of const elements where the elements are not.
+  template <class U>
+  requires(std::is_const_v<T>&& std::is_same_v<U, std::remove_const_t<T>>) constexpr MatrixView(
+      MatrixView<U> x) noexcept  // NOLINT(google-explicit-constructor)
+      : MatrixView(x.data, x.rows, x.cols, x.ld) {}
 
   [[nodiscard]] constexpr T* row(Index i) const noexcept { return data + i * ld; }
   [[nodiscard]] constexpr T& operator()(Index i, Index j) const noexcept { return data[i * ld + j]; }
   [[nodiscard]] constexpr bool contiguous() const noexcept { return ld == cols || rows <= 1; }
   [[nodiscard]] constexpr Index size() const noexcept { return rows * cols; }
-  [[nodiscard]] constexpr MatrixView middle_rows(Range r) const { return {data + r.begin * ld, r.size(), cols, ld}; }
-  [[nodiscard]] constexpr MatrixView middle_cols(Range c) const { return {data + c.begin, rows, c.size(), ld}; }
-  constexpr operator MatrixView<const T>() const noexcept  // NOLINT(google-explicit-constructor)
-      requires(!std::is_const_v<T>) {
-    return {data, rows, cols, ld};
+  [[nodiscard]] constexpr MatrixView middle_rows(Range r) const {
+    return {data + r.begin * ld, r.size(), cols, ld};
+  }
+  [[nodiscard]] constexpr MatrixView middle_cols(Range c) const {
+    return {data + c.begin, rows, c.size(), ld};
   }
 };
 

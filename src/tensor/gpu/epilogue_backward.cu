@@ -81,11 +81,10 @@ template <Norm kNorm, bool kFused>
 struct BackwardRows {
   static constexpr const char* kName = kFused ? "epilogue_backward_rows" : "epilogue_backward_wide_rows";
   static constexpr int kThreads = kBlockThreads;
-  static constexpr Index kSums = 3;
   BackwardArgs args;
   RowLanes lanes;
   Index parts;
-  double* partial;  // kFused: parts x kSums x cols
+  double* partial;  // kFused: parts x 3 x cols
 
   struct Gradients {  // of a chunk
     Chunk g, h, xhat;
@@ -107,7 +106,7 @@ struct BackwardRows {
       one_row(i, i < rows.end ? cols : 0, sums);
     }
     if constexpr (kFused) {
-      double* to = partial + block() * kSums * cols;
+      double* to = partial + block() * 3 * cols;
       sum_rows_of_block(sums.bias, lanes.lanes, own, cols, to);
       sum_rows_of_block(sums.gamma, lanes.lanes, own, cols, to + cols);
       sum_rows_of_block(sums.beta, lanes.lanes, own, cols, to + 2 * cols);

@@ -42,14 +42,15 @@ void launch_walk(device::Context& context, Index n, const Kernel& kernel) {
 class Walk {
  public:
   OPX_DEVICE Walk(Index width, Index first, Index step, Index end)
-      : at_(first),
-        step_(step),
-        end_(end),
-        width_(width),
-        row_(first / width),
-        col_(first % width),
-        step_rows_(step / width),
-        step_cols_(step % width) {}
+      : at_(first), step_(step), end_(end), width_(width) {
+    // Unsigned: half the registers of a signed division.
+    const auto w = static_cast<std::uint64_t>(width), f = static_cast<std::uint64_t>(first),
+               s = static_cast<std::uint64_t>(step);
+    row_ = static_cast<Index>(f / w);
+    col_ = first - row_ * width;
+    step_rows_ = static_cast<Index>(s / w);
+    step_cols_ = step - step_rows_ * width;
+  }
   [[nodiscard]] OPX_DEVICE static Walk of_grid(Index rows, Index width) {
     return {width, global_thread(), all_threads(), rows * width};
   }
