@@ -26,7 +26,7 @@ def arguments():
     p.add_argument("--folder", default=".", help="rmat16.opx is made here")
     p.add_argument("--grids", default=GRIDS)
     p.add_argument("--ratio", type=float, default=0.05, help="of a sub-batch; a step takes one for each replica")
-    p.add_argument("--flags", default="--layers 3 --hidden 64", help="further flags of orthoplex train")
+    p.add_argument("--flags", default="--layers 3 --hidden 64 --estimator unbiased", help="further flags of orthoplex train")
     p.add_argument("--cost", help="prints the phases of this run directory's last epoch instead")
     return p.parse_args()
 

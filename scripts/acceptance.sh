@@ -178,7 +178,7 @@ sampling_cost() {
   run build/bench/sampling_bench --scale 22 --ratio 0.05 --sampler stratified,uniform --threads 1 --repeats 10
   local depth
   for depth in 0 1; do
-    run "$orthoplex" -q train "$work/rmat22.opx" --run-dir "$work/runs/cost-$depth" --mode mini --batch-ratio 0.05 --layers 3 \
+    run "$orthoplex" -q train "$work/rmat22.opx" --run-dir "$work/runs/cost-$depth" --mode mini --batch-ratio 0.05 --estimator unbiased --layers 3 \
       --hidden 128 --epochs 2 --eval-every 0 --threads 1 --pipeline-depth "$depth"
     python3 bench/mini_scaling.py --cost "$work/runs/cost-$depth"
     rm -rf "$work/runs/cost-$depth"
@@ -208,6 +208,8 @@ mini_rivals() {
 mini_one_answer() {
   built
   run ctest --test-dir build --output-on-failure -R 'sampl|batch|mini|pipeline'
+  say "mini-one-answer: how far the steps are from the dense reference, and the grids from one rank"
+  build/tests/dist/dist_mini --gtest_filter='*AgainstDense*:*MiniOneAnswer*' | grep -E 'worst|PASSED|FAILED'
 }
 
 mini_scaling() {

@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdint>
 #include <span>
+#include <utility>
 
 #include "base/random.hpp"
 #include "base/types.hpp"
@@ -23,24 +24,40 @@ class Shuffle {
 
   /// Calls use(element) for the elements at `points` of permutation `stream` of [0, n), in their order.
   template <class Use>
-  void each(std::uint64_t stream, Index n, Range points, Use&& use);
+  void each(std::uint64_t stream, Index n, Range points, Use&& use) {
+    Kept kept{.stream = ~stream, .values = small_};
+    each(stream, n, points, kept, std::forward<Use>(use));
+  }
+
+  /// A shuffle as far as it has come. Elements before `done` are final, so chunks that are asked for in turn
+  /// cost one shuffle in all.
+  struct Kept {
+    std::uint64_t stream = ~std::uint64_t{0};
+    Index done = 0;
+    std::span<std::uint8_t> values{};  ///< n bytes, the caller's
+  };
+  /// Whether permutations of n elements are shuffled, and keep to a Kept.
+  [[nodiscard]] static constexpr bool is_small(Index n) noexcept { return n <= kSmall; }
+  /// The same, going on from `kept` where it is of this stream.
+  template <class Use>
+  void each(std::uint64_t stream, Index n, Range points, Kept& kept, Use&& use);
 
  private:
   static constexpr Index kSmall = 256, kPiece = 16384;  // many points share the tables of evaluate()
-  void shuffle_small(std::uint64_t stream, Index n, Index until);
+  void shuffle_small(std::uint64_t stream, Index n, Index until, Kept& kept) const;
 
   base::RandomKey key_;
   std::array<Index, kPiece> piece_{};
-  std::array<std::int16_t, kSmall> small_{};
+  std::array<std::uint8_t, kSmall> small_{};
 };
 
 template <class Use>
-void Shuffle::each(std::uint64_t stream, Index n, Range points, Use&& use) {
+void Shuffle::each(std::uint64_t stream, Index n, Range points, Kept& kept, Use&& use) {
   if (points.size() == n) {  // all of them: any order will do
     for (Index i = 0; i < n; ++i) use(i);
   } else if (n <= kSmall) {
-    shuffle_small(stream, n, points.end);
-    for (Index i = points.begin; i < points.end; ++i) use(Index{small_[static_cast<std::size_t>(i)]});
+    shuffle_small(stream, n, points.end, kept);
+    for (Index i = points.begin; i < points.end; ++i) use(Index{kept.values[static_cast<std::size_t>(i)]});
   } else {
     const base::KeyedPermutation permutation(key_, stream, n);
     for (Index at = points.begin; at < points.end; at += kPiece) {

@@ -34,7 +34,9 @@ class StrataSampler final : public Sampler {
         plan_(std::move(plan)),
         factors_(plan_.strata.size()),
         rows_(plan_.block_rows.size(), 0),
-        draw_(blocks.vertices(), most_drawn()) {}
+        draw_(blocks.vertices(), most_drawn()) {
+    keep_shuffles();
+  }
 
   [[nodiscard]] Index batches() const noexcept override { return plan_.batches; }
   [[nodiscard]] Index most_block_rows() const noexcept override { return plan_.most_block_rows; }
@@ -70,6 +72,7 @@ class StrataSampler final : public Sampler {
     return std::min(sum, std::max(held, Index{0}));
   }
 
+  void keep_shuffles();
   Index take(const Stratum& s, std::uint32_t at, Index number);
   void add(const Stratum& s, std::uint32_t at, Index member) {
     const Index position =
@@ -88,7 +91,24 @@ class StrataSampler final : public Sampler {
   std::vector<Factors> factors_;  // of the draw under way
   std::vector<Index> rows_;       // of each block, of the draw under way
   Draw draw_;
+  std::vector<std::uint8_t> shuffled_;  // of small strata, a byte a member
+  std::vector<Shuffle::Kept> kept_;     // of each stratum
 };
+
+// The draws of a round go on with its shuffle instead of starting anew.
+void StrataSampler::keep_shuffles() {
+  const auto keeps = [](const Stratum& s) { return Shuffle::is_small(s.members); };
+  Index bytes = 0;
+  for (const Stratum& s : plan_.strata) bytes += keeps(s) ? s.members : 0;
+  shuffled_.resize(static_cast<std::size_t>(bytes));
+  kept_.resize(plan_.strata.size());
+  std::span<std::uint8_t> rest(shuffled_);
+  for (std::size_t i = 0; i < kept_.size(); ++i) {
+    if (!keeps(plan_.strata[i])) continue;
+    kept_[i].values = rest.first(static_cast<std::size_t>(plan_.strata[i].members));
+    rest = rest.subspan(kept_[i].values.size());
+  }
+}
 
 Index StrataSampler::take(const Stratum& s, std::uint32_t at, Index number) {
   const Range chunk = s.chunk(number);
@@ -97,7 +117,7 @@ Index StrataSampler::take(const Stratum& s, std::uint32_t at, Index number) {
   // Sampled evaluation draws beyond 2^30 epochs: its rounds past 2^32 must not be those that training begins
   // with.
   const auto round = static_cast<std::uint32_t>(rounds) ^ static_cast<std::uint32_t>(rounds >> 32) * kGolden;
-  shuffle_.each(static_cast<std::uint64_t>(s.id) << 32 | round, s.members, chunk,
+  shuffle_.each(static_cast<std::uint64_t>(s.id) << 32 | round, s.members, chunk, kept_[at],
                 [&](Index member) { add(s, at, member); });
   return chunk.size();
 }

@@ -9,6 +9,7 @@
 
 #include "base/error.hpp"
 #include "base/timer.hpp"
+#include "train/estimator_choice.hpp"
 
 namespace opx::train {
 
@@ -20,6 +21,7 @@ using graph::Task;
 MiniTrainer::MiniTrainer(device::Context& context, parallel::ProcessGrid& grid, const graph::Store& store,
                          const RunConfig& config)
     : TrainerBase(context, grid, store, config), per_step_(Index{grid.grid().gd} * config.mini.accumulate) {
+  resolve_estimator(config_, store.info());
   check();
   make_source(load(shard_options(config_, false), true));
 }

@@ -59,7 +59,7 @@ const std::vector<Option>& table() {
       {"mini.batch_ratio", "--batch-ratio", kMini, "Share of all vertices in a sub-batch, above 0 and up to 1", OPX_FIELD(mini.batch_ratio)},
       {"mini.batch_size", "--batch-size", kMini, "The same in vertices, instead of a share; 0: by --batch-ratio", OPX_FIELD(mini.batch_size), {}, 0, kMany},
       {"mini.sampler", "--sampler", kMini, "How the vertices of a sub-batch are drawn (docs/sampling.md)", OPX_FIELD(mini.sampler), {"stratified", "uniform", "degree", "train", "cluster", "saint-walk"}},
-      {"mini.estimator", "--estimator", kMini, "Of an aggregation: edges over their probability, or rows scaled to the full row's sum", OPX_FIELD(mini.estimator), {"unbiased", "self-normalised"}},
+      {"mini.estimator", "--estimator", kMini, "Of an aggregation: edges over their probability, or rows scaled to the full row's sum; auto: by layers and neighbours in a batch", OPX_FIELD(mini.estimator), {"auto", "unbiased", "self-normalised"}},
       {"mini.accumulate", "--accumulate", kMini, "Sub-batches of each replica in a step", OPX_FIELD(mini.accumulate), {}, 1, 1000000},
       {"mini.lr_scaling", "--lr-scaling", kMini, "Learning rate times the sub-batches of a step, or their root (with --warmup)", OPX_FIELD(mini.lr_scaling), {"none", "linear", "sqrt"}},
       {"mini.pipeline_depth", "--pipeline-depth", kMini, "Sub-batches built ahead, beside the step; 0: none", OPX_FIELD(mini.pipeline_depth), {}, 0, 64},

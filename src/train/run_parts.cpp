@@ -4,6 +4,7 @@
 
 #include "comm/device_communicator.hpp"
 #include "train/checkpoint.hpp"
+#include "train/estimator_choice.hpp"
 #include "train/grid_choice.hpp"
 #include "train/mini_trainer.hpp"
 #include "train/options.hpp"
@@ -19,6 +20,7 @@ RunParts open_run(device::Context& context, comm::Communicator& world, RunConfig
     validate(config);
     parts.store = graph::Store::open(config.dataset);
     const graph::StoreInfo& info = parts.store->info();
+    resolve_estimator(config, info);
     const Index features = config.model.features == "learned" ? config.model.feature_dim : info.feature_dim;
     grid = resolve_grid(config, world.size(),
                         {.vertices = info.vertices, .features = features, .classes = info.classes});

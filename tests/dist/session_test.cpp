@@ -518,8 +518,8 @@ TEST(MiniSession, ResumeWithOtherSubBatchesIsRefused) {
             "batches of a ratio of 0.2, this run has a ratio of 0.25");
     refused([](RunConfig& c) { c.mini.batch_ratio = 0.1, c.mini.batch_size = 61; },
             "batches of a ratio of 0.2, this run has 61 vertices");
-    refused([](RunConfig& c) { c.mini.estimator = "self-normalised"; },
-            "with estimator unbiased, this run has self-normalised");
+    refused([](RunConfig& c) { c.mini.estimator = "unbiased"; },
+            "with estimator self-normalised, this run has unbiased");  // auto, as it was recorded
     refused([](RunConfig& c) { c.mini.accumulate = 2; },
             "steps of 1 sub-batches, this run has 2 sub-batches");
     refused([](RunConfig& c) { c.mode = "full", c.mini = {}; }, "with mode mini, this run has full");

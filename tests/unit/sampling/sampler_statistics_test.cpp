@@ -167,6 +167,21 @@ TEST(Cluster, EveryPartComesAsOften) {
 }
 
 // Chunks of small and of large domains: all pairs as often.
+TEST(Shuffle, GoesOnWhereItIsKept) {
+  Shuffle shuffle(5);
+  std::vector<std::uint8_t> memory(256);
+  Shuffle::Kept kept{.values = memory};
+  const auto elements = [&](std::uint64_t stream, Range points, Shuffle::Kept* keep) {
+    std::vector<Index> out;
+    const auto add = [&](Index e) { out.push_back(e); };
+    keep != nullptr ? shuffle.each(stream, 256, points, *keep, add) : shuffle.each(stream, 256, points, add);
+    return out;
+  };
+  for (const std::uint64_t stream : {7U, 8U, 7U})
+    for (const Range points : {Range{50, 63}, {63, 97}, {0, 50}, {97, 250}, {250, 256}, {30, 70}})
+      EXPECT_EQ(elements(stream, points, &kept), elements(stream, points, nullptr));
+}
+
 TEST(Shuffle, PairsAreUniform) {
   Shuffle shuffle(5);
   for (const Index n : {3, 5, 8, 40, 129, 256, 257, 300}) {

@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "base/error.hpp"
+#include "train/estimator_choice.hpp"
 #include "train/option_effects.hpp"
 
 namespace opx::train {
@@ -219,6 +220,34 @@ TEST(Options, AResolvedConfigurationMayBeGivenAgain) {
     EXPECT_EQ(verdict(to_toml(config)), "") << text;
   }
   EXPECT_THAT(to_toml(parsed("")), testing::Not(HasSubstr("step_every")));
+}
+
+// 1000 vertices of mean degree 20: 2 neighbours at ratio 0.1, 4 at 0.2.
+TEST(Options, EstimatorAutoFollowsLayersAndNeighbours) {
+  graph::StoreInfo info;
+  info.vertices = 1000, info.edges = 20100, info.self_loops = 100;
+  const auto chosen = [&](const char* text) {
+    RunConfig config = parsed(std::string("mode = \"mini\"\n") + text);
+    EXPECT_EQ(config.mini.estimator, "auto");
+    resolve_estimator(config, info);
+    return config.mini.estimator;
+  };
+  EXPECT_EQ(chosen("mini.batch_ratio = 0.1\nmodel.layers = 2"), "unbiased") << "one sampled aggregation";
+  EXPECT_EQ(chosen("mini.batch_ratio = 0.1\nmodel.layers = 2\nmodel.first_aggregation = \"recomputed\""),
+            "self-normalised");
+  EXPECT_EQ(chosen("mini.batch_ratio = 0.1\nmodel.layers = 4"), "self-normalised");
+  EXPECT_EQ(chosen("mini.batch_ratio = 0.2\nmodel.layers = 4"), "unbiased");
+  EXPECT_EQ(chosen("mini.batch_size = 150\nmodel.layers = 4"), "self-normalised");
+  EXPECT_EQ(chosen("mini.batch_ratio = 0.1\nmodel.layers = 4\nmini.sampler = \"cluster\""), "unbiased");
+  EXPECT_EQ(chosen("mini.batch_ratio = 0.1\nmodel.layers = 2\nmodel.kind = \"sage\""), "self-normalised");
+  info.weighted = true;
+  EXPECT_EQ(chosen("mini.batch_ratio = 0.1\nmodel.layers = 4"), "unbiased") << "sums may mean nothing";
+  RunConfig asked = parsed("mode = \"mini\"\nmini.estimator = \"self-normalised\"\nmini.batch_ratio = 0.9");
+  resolve_estimator(asked, info);
+  EXPECT_EQ(asked.mini.estimator, "self-normalised");
+  RunConfig full;
+  resolve_estimator(full, info);
+  EXPECT_EQ(full.mini.estimator, "auto") << "no estimator in mode full";
 }
 
 // Mini-batches sampled layer 0 before they recorded how it is aggregated.
