@@ -46,7 +46,7 @@ spmm::Csr from_edges(device::Context& context, Index vertices, const std::vector
   });
   a.row_offsets[0] = 0;
   for (Index i = 0; i < vertices; ++i) a.row_offsets[i + 1] += a.row_offsets[i];
-  a.col_ids = {context, a.nnz()};
+  a.col_ids = {context, a.row_offsets[vertices]};
   for (Index i = 0; i < vertices; ++i)
     std::copy_n(ids.begin() + begin[static_cast<std::size_t>(i)], a.row_offsets[i + 1] - a.row_offsets[i],
                 a.col_ids.data() + a.row_offsets[i]);
