@@ -24,6 +24,7 @@
 #include "sampling/batch.hpp"
 #include "sampling/column_set.hpp"
 #include "spmm/measure.hpp"
+#include "tensor/update.hpp"
 
 namespace {
 
@@ -148,7 +149,7 @@ Result measure(Setup& setup, sampling::Sampler& sampler, const Options& o) {
     }
     const double built = base::now_seconds();
     if (o.columns > 0)
-      sampling::gather_rows(setup.context, std::as_const(features).view(), batch.local_row, rows.view());
+      tensor::gather_rows(setup.context, std::as_const(features).view(), batch.local_row, rows.view());
     const double gathered = base::now_seconds();
     if (i < warm) continue;
     r.draw.push_back(drawn - start);

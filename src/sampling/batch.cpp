@@ -3,7 +3,6 @@
 #include "sampling/batch.hpp"
 
 #include <algorithm>
-#include <cstring>
 
 #include "base/error.hpp"
 #include "sampling/tile_cutter.hpp"
@@ -11,11 +10,6 @@
 namespace opx::sampling {
 
 namespace {
-
-constexpr Index kRowGrain = 256;
-// gather_rows: rows are random places, so the lines of one are asked for this many rows early.
-constexpr Index kGatherAhead = 4;
-constexpr std::size_t kLine = 64, kMostAhead = 8 * kLine;
 
 /// One of the three role rotations on this rank.
 struct Rotation {
@@ -192,28 +186,6 @@ void BatchBuilder::build(Index epoch, Index index, Batch& out) {
   s.cut_tiles(out);
   s.transpose_tiles(out);
   out.build_seconds = base::now_seconds() - start;
-}
-
-void gather_rows(device::Context& context, tensor::MatrixView<const float> from,
-                 std::span<const std::int32_t> rows, tensor::MatrixView<float> to) {
-  OPX_REQUIRE(from.cols == to.cols && std::ssize(rows) <= to.rows, DimensionMismatch,
-              "{} rows of {} columns gathered into {} x {}", rows.size(), from.cols, to.rows, to.cols);
-  const auto bytes = static_cast<std::size_t>(to.cols) * sizeof(float);
-  if (bytes == 0) return;
-  context.parallel_ranges(to.rows, kRowGrain, [&](Range range) {
-    for (Index r = range.begin; r < range.end; ++r) {
-      if (r + kGatherAhead < std::ssize(rows)) {
-        const auto* next =
-            reinterpret_cast<const char*>(from.row(rows[static_cast<std::size_t>(r + kGatherAhead)]));
-        for (std::size_t at = 0; at < std::min(bytes, kMostAhead); at += kLine) __builtin_prefetch(next + at);
-      }
-      if (r < std::ssize(rows)) {
-        std::memcpy(to.row(r), from.row(rows[static_cast<std::size_t>(r)]), bytes);
-      } else {
-        std::memset(to.row(r), 0, bytes);
-      }
-    }
-  });
 }
 
 }  // namespace opx::sampling

@@ -74,9 +74,4 @@ class BatchBuilder {
   std::unique_ptr<State> state_;
 };
 
-/// Row r of `to` becomes row rows[r] of `from`, rows past rows.size() become 0. For features. Throws
-/// DimensionMismatch for other widths or fewer rows in `to`.
-void gather_rows(device::Context& context, tensor::MatrixView<const float> from,
-                 std::span<const std::int32_t> rows, tensor::MatrixView<float> to);
-
 }  // namespace opx::sampling

@@ -12,6 +12,7 @@
 #include "tensor/elementwise.hpp"
 #include "tensor/gemm.hpp"
 #include "tensor/loss.hpp"
+#include "tensor/update.hpp"
 
 namespace opx::tensor {
 
@@ -49,6 +50,23 @@ using SigmoidBce = LossSum(device::Context&, MatrixView<const float> logits, Mat
 using RowsInPlace = void(device::Context&, MatrixView<float> x);
 using ArgmaxRows = void(device::Context&, MatrixView<const float> x, std::span<std::int32_t> best);
 
+/// A step's factors as every backend takes them, rounded once by the op.
+struct SgdFactors {
+  float learning_rate, momentum, weight_decay, gradient_scale;
+};
+/// g = gradient_scale gradient + coupled value; moments by beta and rest = 1 - beta; value = kept value -
+/// step_size first / (sqrt(second) root + epsilon).
+struct AdamFactors {
+  float step_size, root, beta1, beta2, rest1, rest2, epsilon, coupled, kept, gradient_scale;
+};
+using SgdStepKernel = void(device::Context&, const SgdFactors&, std::span<const float> gradient,
+                           std::span<float> value, std::span<float> momentum);
+using AdamStepKernel = void(device::Context&, const AdamFactors&, std::span<const float> gradient,
+                            std::span<float> value, std::span<float> first, std::span<float> second);
+using SumOfSquares = double(device::Context&, std::span<const float> values);
+using GatherRows = void(device::Context&, MatrixView<const float> from, std::span<const std::int32_t> rows,
+                        MatrixView<float> to);
+
 namespace ref {
 GemmKernel<float> gemm;
 GemmKernel<bfloat16> gemm;
@@ -68,6 +86,10 @@ SigmoidBce sigmoid_bce;
 RowsInPlace softmax_rows;
 RowsInPlace sigmoid;
 ArgmaxRows argmax_rows;
+SgdStepKernel sgd_step;
+AdamStepKernel adam_step;
+SumOfSquares sum_of_squares;
+GatherRows gather_rows;
 }  // namespace ref
 
 namespace cpu {
@@ -89,6 +111,10 @@ SigmoidBce sigmoid_bce;
 RowsInPlace softmax_rows;
 RowsInPlace sigmoid;
 ArgmaxRows argmax_rows;
+SgdStepKernel sgd_step;
+AdamStepKernel adam_step;
+SumOfSquares sum_of_squares;
+GatherRows gather_rows;
 }  // namespace cpu
 
 namespace gpu {
@@ -110,6 +136,10 @@ SigmoidBce sigmoid_bce;
 RowsInPlace softmax_rows;
 RowsInPlace sigmoid;
 ArgmaxRows argmax_rows;
+SgdStepKernel sgd_step;
+AdamStepKernel adam_step;
+SumOfSquares sum_of_squares;
+GatherRows gather_rows;
 }  // namespace gpu
 
 }  // namespace opx::tensor

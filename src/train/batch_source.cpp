@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/error.hpp"
+#include "tensor/update.hpp"
 
 namespace opx::train {
 
@@ -102,7 +103,7 @@ void BatchSource::fill(int index, sampling::Batch& batch) {
               "sub-batch {} of epoch {} has {} rows a block; the sampler promised at most {}", batch.index,
               batch.epoch, rows, sampler_->most_block_rows());
   const auto slice = [&](tensor::MatrixView<const float> from, tensor::Matrix<float>& to) {
-    sampling::gather_rows(context_, from, batch.local_row, {to.data(), rows, to.cols()});
+    tensor::gather_rows(context_, from, batch.local_row, {to.data(), rows, to.cols()});
   };
   slice(features_, slot.features);
   slice(aggregated_, slot.aggregated);

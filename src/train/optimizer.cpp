@@ -7,11 +7,10 @@
 #include <numbers>
 
 #include "base/error.hpp"
+#include "device/transfer.hpp"
+#include "tensor/update.hpp"
 
 namespace opx::train {
-namespace {
-constexpr Index kGrain = Index{1} << 16;
-}
 
 int optimizer_state_vectors(const OptimizerConfig& config) {
   return config.kind == "sgd" ? (config.momentum > 0 ? 1 : 0) : 2;
@@ -31,62 +30,40 @@ Optimizer::Optimizer(device::Context& context, const OptimizerConfig& config,
   for (const ParameterSlot& slot : slots_)
     for (std::size_t k = 0; k < state_names_.size(); ++k) {
       states_.emplace_back(context_, static_cast<Index>(slot.value.size()));
-      std::fill(states_.back().begin(), states_.back().end(), 0.0F);
+      device::set_zero(context_, states_.back().span());
     }
 }
 
 void Optimizer::step(double learning_rate, double gradient_scale) {
   ++steps_;
   for (std::size_t slot = 0; slot < slots_.size(); ++slot) {
-    const Index size = static_cast<Index>(slots_[slot].value.size());
-    if (size <= kGrain)
-      update(slot, {0, size}, learning_rate, gradient_scale);
+    if (kind_ == Kind::kSgd)
+      sgd(slot, learning_rate, gradient_scale);
     else
-      context_.parallel_ranges(size, kGrain,
-                               [&](Range r) { update(slot, r, learning_rate, gradient_scale); });
+      adam(slot, learning_rate, gradient_scale);
   }
 }
 
-void Optimizer::update(std::size_t slot, Range range, double learning_rate, double gradient_scale) {
-  if (kind_ == Kind::kSgd)
-    sgd(slot, range, static_cast<float>(learning_rate), static_cast<float>(gradient_scale));
-  else
-    adam(slot, range, learning_rate, static_cast<float>(gradient_scale));
+void Optimizer::sgd(std::size_t slot, double learning_rate, double gradient_scale) {
+  const tensor::SgdStep step{.learning_rate = learning_rate,
+                             .momentum = config_.momentum,
+                             .weight_decay = slots_[slot].weight_decay,
+                             .gradient_scale = gradient_scale};
+  const std::span<float> momentum = state_names_.empty() ? std::span<float>() : state(slot, 0);
+  tensor::sgd_step(context_, step, slots_[slot].gradient, slots_[slot].value, momentum);
 }
 
-void Optimizer::sgd(std::size_t slot, Range range, float learning_rate, float gradient_scale) {
-  float* value = slots_[slot].value.data();
-  const float* gradient = slots_[slot].gradient.data();
-  float* momentum = state_names_.empty() ? nullptr : state(slot, 0).data();
-  const auto decay = static_cast<float>(slots_[slot].weight_decay), mu = static_cast<float>(config_.momentum);
-  for (Index i = range.begin; i < range.end; ++i) {
-    float g = gradient_scale * gradient[i] + decay * value[i];
-    if (momentum != nullptr)
-      g = momentum[i] = mu * momentum[i] + g;  // the first step starts from 0: the gradient itself
-    value[i] -= learning_rate * g;
-  }
-}
-
-void Optimizer::adam(std::size_t slot, Range range, double learning_rate, float gradient_scale) {
-  float* value = slots_[slot].value.data();
-  const float* gradient = slots_[slot].gradient.data();
-  float* first = state(slot, 0).data();
-  float* second = state(slot, 1).data();
-  const double t = static_cast<double>(steps_);
-  const auto step_size = static_cast<float>(learning_rate / (1 - std::pow(config_.beta1, t)));
-  const auto root = static_cast<float>(1 / std::sqrt(1 - std::pow(config_.beta2, t)));
-  const auto beta1 = static_cast<float>(config_.beta1), beta2 = static_cast<float>(config_.beta2);
-  const auto rest1 = static_cast<float>(1 - config_.beta1), rest2 = static_cast<float>(1 - config_.beta2);
-  const auto epsilon = static_cast<float>(config_.epsilon);
-  const double decay = slots_[slot].weight_decay;
-  const float coupled = kind_ == Kind::kAdam ? static_cast<float>(decay) : 0.0F;
-  const float kept = kind_ == Kind::kAdamW ? static_cast<float>(1 - learning_rate * decay) : 1.0F;
-  for (Index i = range.begin; i < range.end; ++i) {
-    const float g = gradient_scale * gradient[i] + coupled * value[i];
-    first[i] = beta1 * first[i] + rest1 * g;
-    second[i] = beta2 * second[i] + rest2 * g * g;
-    value[i] = kept * value[i] - step_size * first[i] / (std::sqrt(second[i]) * root + epsilon);
-  }
+void Optimizer::adam(std::size_t slot, double learning_rate, double gradient_scale) {
+  const tensor::AdamStep step{.learning_rate = learning_rate,
+                              .beta1 = config_.beta1,
+                              .beta2 = config_.beta2,
+                              .epsilon = config_.epsilon,
+                              .weight_decay = slots_[slot].weight_decay,
+                              .decoupled = kind_ == Kind::kAdamW,
+                              .step = steps_,
+                              .gradient_scale = gradient_scale};
+  tensor::adam_step(context_, step, slots_[slot].gradient, slots_[slot].value, state(slot, 0),
+                    state(slot, 1));
 }
 
 double clip_factor(const OptimizerConfig& config, double gradient_norm) {

@@ -46,9 +46,8 @@ class Optimizer {
 
  private:
   enum class Kind : std::uint8_t { kSgd, kAdam, kAdamW };
-  void update(std::size_t slot, Range range, double learning_rate, double gradient_scale);
-  void sgd(std::size_t slot, Range range, float learning_rate, float gradient_scale);
-  void adam(std::size_t slot, Range range, double learning_rate, float gradient_scale);
+  void sgd(std::size_t slot, double learning_rate, double gradient_scale);
+  void adam(std::size_t slot, double learning_rate, double gradient_scale);
 
   device::Context& context_;
   OptimizerConfig config_;

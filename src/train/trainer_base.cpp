@@ -5,12 +5,12 @@
 #include <algorithm>
 #include <cmath>
 #include <exception>
-#include <numeric>
 #include <span>
 #include <utility>
 
 #include "base/error.hpp"
 #include "base/timer.hpp"
+#include "tensor/update.hpp"
 #include "train/features.hpp"
 
 namespace opx::train {
@@ -154,32 +154,11 @@ tensor::LossSum TrainerBase::loss(tensor::MatrixView<const float> logits, std::s
   return tensor::sigmoid_bce(context_, logits, targets, resident_.use[split].span(), scale, gradient);
 }
 
-namespace {
-
-// Ranges by size alone, added in order: the same for any number of threads.
-double sum_of_squares(device::Context& context, std::span<const float> values) {
-  constexpr Index kGrain = Index{1} << 16;
-  const auto n = static_cast<Index>(values.size());
-  const Index parts = std::max<Index>(1, ceil_div(n, kGrain));
-  std::vector<double> sums(static_cast<std::size_t>(parts));
-  context.parallel_for(parts, [&](Index part) {
-    double sum = 0;
-    const Range r = even_range(n, parts, part);
-    for (const float v :
-         values.subspan(static_cast<std::size_t>(r.begin), static_cast<std::size_t>(r.size())))
-      sum += static_cast<double>(v) * static_cast<double>(v);
-    sums[static_cast<std::size_t>(part)] = sum;
-  });
-  return std::accumulate(sums.begin(), sums.end(), 0.0);
-}
-
-}  // namespace
-
 double TrainerBase::gradient_norm(double factor) {
-  const double replicated = sum_of_squares(context_, network().parameters().gradients());
+  const double replicated = tensor::sum_of_squares(context_, network().parameters().gradients());
   double sharded = 0;
   if (const auto table = network().learned_gradient(); table.data != nullptr) {
-    sharded = sum_of_squares(context_, {table.data, static_cast<std::size_t>(table.size())});
+    sharded = tensor::sum_of_squares(context_, {table.data, static_cast<std::size_t>(table.size())});
     grid_.tensor().all_reduce(std::span<double>(&sharded, 1), ReduceOp::kSum, CommPurpose::kGradient);
   }
   return factor * std::sqrt(replicated + sharded);

@@ -18,6 +18,7 @@
 #include "support/fake_sampler.hpp"
 #include "support/memory_store.hpp"
 #include "support/ranks.hpp"
+#include "tensor/update.hpp"
 
 namespace opx::sampling {
 namespace {

@@ -58,5 +58,18 @@ LossSum sigmoid_bce(device::Context&, MatrixView<const float>, MatrixView<const 
 void softmax_rows(device::Context&, MatrixView<float>) { refuse(); }
 void sigmoid(device::Context&, MatrixView<float>) { refuse(); }
 void argmax_rows(device::Context&, MatrixView<const float>, std::span<std::int32_t>) { refuse(); }
+void sgd_step(device::Context&, const SgdFactors&, std::span<const float>, std::span<float>,
+              std::span<float>) {
+  refuse();
+}
+void adam_step(device::Context&, const AdamFactors&, std::span<const float>, std::span<float>,
+               std::span<float>, std::span<float>) {
+  refuse();
+}
+double sum_of_squares(device::Context&, std::span<const float>) { refuse(); }
+void gather_rows(device::Context&, MatrixView<const float>, std::span<const std::int32_t>,
+                 MatrixView<float>) {
+  refuse();
+}
 
 }  // namespace opx::tensor::gpu

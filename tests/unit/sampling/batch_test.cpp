@@ -12,6 +12,7 @@
 #include "sampling/column_set.hpp"
 #include "support/allocations.hpp"
 #include "support/whole_shard.hpp"
+#include "tensor/update.hpp"
 
 namespace opx::sampling {
 namespace {

@@ -1,0 +1,129 @@
+// SPDX-FileCopyrightText: 2026 The Orthoplex authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Parameter updates, one pass over each parameter; the sum of squares, per fixed range, added by the host;
+// gathered rows.
+#include <cmath>
+#include <vector>
+
+#include "tensor/gpu/kernel.cuh"
+
+namespace opx::tensor::gpu {
+namespace {
+
+struct Sgd {
+  static constexpr const char* kName = "sgd_step";
+  static constexpr int kThreads = kBlockThreads;
+  SgdFactors f;
+  const float* gradient;
+  float *value, *momentum;  // momentum: null where there is none
+  Index n;
+
+  OPX_DEVICE void operator()() const {
+    for (Index i = global_thread(); i < n; i += all_threads()) {
+      const float before = value[i];
+      float g = f.gradient_scale * gradient[i] + f.weight_decay * before;
+      if (momentum != nullptr) g = momentum[i] = f.momentum * momentum[i] + g;
+      value[i] = before - f.learning_rate * g;
+    }
+  }
+};
+
+struct Adam {
+  static constexpr const char* kName = "adam_step";
+  static constexpr int kThreads = kBlockThreads;
+  AdamFactors f;
+  const float* gradient;
+  float *value, *first, *second;
+  Index n;
+
+  OPX_DEVICE void operator()() const {
+    for (Index i = global_thread(); i < n; i += all_threads()) {
+      const float before = value[i], g = f.gradient_scale * gradient[i] + f.coupled * before;
+      const float m = f.beta1 * first[i] + f.rest1 * g, v = f.beta2 * second[i] + f.rest2 * g * g;
+      first[i] = m;
+      second[i] = v;
+      value[i] = f.kept * before - f.step_size * m / (std::sqrt(v) * f.root + f.epsilon);
+    }
+  }
+};
+
+struct SumOfSquares {
+  static constexpr const char* kName = "sum_of_squares";
+  static constexpr int kThreads = kBlockThreads;
+  const float* values;
+  Index n, parts;
+  double* sums;
+
+  OPX_DEVICE void operator()() const {
+    const Range range = even_range(n, parts, block());
+    double sum = 0;
+    for (Index i = range.begin + thread(); i < range.end; i += kBlockThreads)
+      sum += static_cast<double>(values[i]) * static_cast<double>(values[i]);
+    sum = block_sum<SumOfSquares>(sum);
+    if (thread() == 0) sums[block()] = sum;
+  }
+};
+
+template <bool kQuads>
+struct Gather {
+  static constexpr const char* kName = "gather_rows";
+  static constexpr int kThreads = kBlockThreads;
+  MatrixView<const float> from;
+  const std::int32_t* rows;
+  Index count;
+  MatrixView<float> to;
+
+  OPX_DEVICE void operator()() const {
+    constexpr Index kStep = kQuads ? 4 : 1;
+    for (Walk at = Walk::of_grid(to.rows, ceil_div(to.cols, kStep)); at.inside(); at.advance()) {
+      const Index i = at.row(), j = at.col() * kStep;
+      const float* source = i < count ? from.row(rows[i]) : nullptr;
+      if (kQuads && j + 4 <= to.cols) {
+        Quad<float> four{};
+        if (source != nullptr) four = *reinterpret_cast<const Quad<float>*>(source + j);
+        *reinterpret_cast<Quad<float>*>(to.row(i) + j) = four;
+      } else {
+        for (Index k = j; k < std::min(j + kStep, to.cols); ++k)
+          to(i, k) = source != nullptr ? source[k] : 0.0F;
+      }
+    }
+  }
+};
+
+}  // namespace
+
+void sgd_step(device::Context& context, const SgdFactors& f, std::span<const float> gradient,
+              std::span<float> value, std::span<float> momentum) {
+  const Index n = std::ssize(value);
+  launch_walk(context, n, Sgd{f, gradient.data(), value.data(), momentum.data(), n});
+}
+
+void adam_step(device::Context& context, const AdamFactors& f, std::span<const float> gradient,
+               std::span<float> value, std::span<float> first, std::span<float> second) {
+  const Index n = std::ssize(value);
+  launch_walk(context, n, Adam{f, gradient.data(), value.data(), first.data(), second.data(), n});
+}
+
+double sum_of_squares(device::Context& context, std::span<const float> values) {
+  if (values.empty()) return 0;
+  const Index n = std::ssize(values), parts = row_parts(n, 8 * kBlockThreads, 1024);
+  device::Buffer<double> sums(context, parts);
+  launch_blocks(context, parts, SumOfSquares{values.data(), n, parts, sums.data()});
+  std::vector<double> there(static_cast<std::size_t>(parts));
+  context.gpu().copy(there.data(), sums.data(), sums.bytes(), context.gpu().compute());
+  double total = 0;
+  for (const double sum : there) total += sum;
+  return total;
+}
+
+void gather_rows(device::Context& context, MatrixView<const float> from, std::span<const std::int32_t> rows,
+                 MatrixView<float> to) {
+  if (has_quads(from) && has_quads(to))
+    launch_walk(context, to.rows * ceil_div(to.cols, 4),
+                Gather<true>{from, rows.data(), std::ssize(rows), to});
+  else
+    launch_walk(context, to.size(), Gather<false>{from, rows.data(), std::ssize(rows), to});
+}
+
+}  // namespace opx::tensor::gpu
