@@ -23,9 +23,10 @@ namespace cuda {
 
 constexpr unsigned kAllLanes = 0xFFFFFFFFU;
 
-// The functor stays in constant memory: without __grid_constant__ each thread would copy it to its stack.
+// The functor stays in constant memory: without __grid_constant__ each thread would copy it to its stack. One
+// block a multiprocessor is asked for at least: without that ptxas aims at full occupancy and rather spills.
 template <class Kernel>
-__global__ void __launch_bounds__(Kernel::kThreads) run(const __grid_constant__ Kernel kernel) {
+__global__ void __launch_bounds__(Kernel::kThreads, 1) run(const __grid_constant__ Kernel kernel) {
   kernel();
 }
 
