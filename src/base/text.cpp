@@ -85,6 +85,17 @@ std::string did_you_mean(std::string_view word, std::span<const std::string> can
   return best.empty() ? "" : fmt::format("; did you mean '{}'?", best);
 }
 
+std::size_t index_of_name(std::string_view text, std::span<const std::string_view> names,
+                          std::string_view what) {
+  const auto at = std::ranges::find(names, text);
+  if (at != names.end()) return static_cast<std::size_t>(at - names.begin());
+  const std::vector<std::string> known(names.begin(), names.end());
+  std::string list;
+  for (const std::string& k : known) list += (list.empty() ? "" : ", ") + k;
+  throw InvalidArgument(
+      fmt::format("{} '{}' is unknown (one of {}){}", what, text, list, did_you_mean(text, known)));
+}
+
 std::vector<std::string> split_text(std::string_view text, char separator) {
   std::vector<std::string> parts;
   for (std::size_t begin = 0; begin <= text.size();) {

@@ -4,6 +4,7 @@
 // Small text helpers: sizes with units, counts with separators, the nearest name for "did you mean".
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -24,6 +25,10 @@ namespace opx::base {
 [[nodiscard]] std::string nearest(std::string_view word, std::span<const std::string> candidates);
 /// "; did you mean 'x'?" or empty.
 [[nodiscard]] std::string did_you_mean(std::string_view word, std::span<const std::string> candidates);
+/// Which of `names` is `text`. Throws InvalidArgument "<what> '<text>' is unknown (one of a, b); did you
+/// mean 'b'?".
+[[nodiscard]] std::size_t index_of_name(std::string_view text, std::span<const std::string_view> names,
+                                        std::string_view what);
 [[nodiscard]] std::vector<std::string> split_text(std::string_view text, char separator);
 
 }  // namespace opx::base

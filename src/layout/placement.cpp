@@ -21,18 +21,6 @@ constexpr Index kSmallestBlock = 512, kMostBlocks = 4096;
 // Streams of the permutations drawn under Purpose::kDeal.
 constexpr std::uint64_t kVertexStream = 0, kLaneStream = 1;
 
-template <std::size_t N>
-std::size_t parse(std::string_view text, const std::array<std::string_view, N>& names,
-                  std::string_view what) {
-  const auto at = std::find(names.begin(), names.end(), text);
-  if (at != names.end()) return static_cast<std::size_t>(at - names.begin());
-  const std::vector<std::string> known(names.begin(), names.end());
-  std::string list;
-  for (const auto& k : known) list += (list.empty() ? "" : ", ") + k;
-  throw base::InvalidArgument(
-      fmt::format("{} '{}' is unknown (one of {}){}", what, text, list, base::did_you_mean(text, known)));
-}
-
 // A block number scrambled by a keyed random tree (Owen 1995): each bit is flipped or not depending on the
 // bits above it, so that neighbours at every power of two stay together and everything else about the number
 // is random.
@@ -128,8 +116,12 @@ std::vector<std::int32_t> deal_by_degree(Index n, Index blocks, const base::Rand
 
 std::string_view name(Deal deal) noexcept { return kDeals[static_cast<std::size_t>(deal)]; }
 std::string_view name(Order order) noexcept { return kOrders[static_cast<std::size_t>(order)]; }
-Deal parse_deal(std::string_view text) { return static_cast<Deal>(parse(text, kDeals, "deal")); }
-Order parse_order(std::string_view text) { return static_cast<Order>(parse(text, kOrders, "order")); }
+Deal parse_deal(std::string_view text) {
+  return static_cast<Deal>(base::index_of_name(text, kDeals, "deal"));
+}
+Order parse_order(std::string_view text) {
+  return static_cast<Order>(base::index_of_name(text, kOrders, "order"));
+}
 
 Index default_virtual_blocks(Index vertices) noexcept {
   Index blocks = 1;

@@ -95,14 +95,15 @@ class SaintWalkSampler final : public Sampler {
   std::unique_ptr<Draw> draw_;
 };
 
-void require_memory(const graph::StoreInfo& info) {
-  const double need = 4.0 * static_cast<double>(info.edges) + 44.0 * static_cast<double>(info.vertices);
+void require_memory(const graph::StoreInfo& info, int ranks) {
+  const double own = 4.0 * static_cast<double>(info.edges) + 44.0 * static_cast<double>(info.vertices);
+  const double need = own * std::max(ranks, 1);
   const double have =
       static_cast<double>(::sysconf(_SC_PHYS_PAGES)) * static_cast<double>(::sysconf(_SC_PAGESIZE));
   OPX_REQUIRE(need <= have, OutOfMemory,
               "sampler saint-walk keeps the pattern of the whole graph on every rank: {} entries take about "
-              "{}, and this machine has {}; take another sampler",
-              base::format_count(info.edges), base::format_bytes(need), base::format_bytes(have));
+              "{} for each of {} ranks, and this machine has {}; take another sampler",
+              base::format_count(info.edges), base::format_bytes(own), ranks, base::format_bytes(have));
 }
 
 SaintWalkSampler::SaintWalkSampler(const Request& request)
@@ -120,7 +121,7 @@ SaintWalkSampler::SaintWalkSampler(const Request& request)
   OPX_REQUIRE(target >= 1, InvalidArgument,
               "a batch ratio of {} of the {} vertices of '{}' gives less than one; the least ratio is {:.6g}",
               o.ratio, vertices(), request.store.info().name, 1 / static_cast<double>(vertices()));
-  require_memory(request.store.info());
+  require_memory(request.store.info(), o.ranks_here);
   pattern_ = read_pattern(request.store);
   const auto n = static_cast<std::size_t>(vertices());
   stamp_.assign(n, 0);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 #include <string>
 
 #include "base/error.hpp"
@@ -18,27 +19,17 @@ constexpr std::array<std::string_view, 6> kKinds{"stratified", "uniform", "degre
                                                  "train",      "cluster", "saint-walk"};
 constexpr std::array<std::string_view, 2> kEstimators{"unbiased", "self-normalised"};
 
-template <std::size_t N>
-std::size_t parse(std::string_view text, const std::array<std::string_view, N>& names,
-                  std::string_view what) {
-  const auto at = std::find(names.begin(), names.end(), text);
-  if (at != names.end()) return static_cast<std::size_t>(at - names.begin());
-  const std::vector<std::string> known(names.begin(), names.end());
-  std::string list;
-  for (const auto& k : known) list += (list.empty() ? "" : ", ") + k;
-  throw base::InvalidArgument(
-      fmt::format("{} '{}' is unknown (one of {}){}", what, text, list, base::did_you_mean(text, known)));
-}
-
 }  // namespace
 
 std::string_view name(Kind kind) noexcept { return kKinds[static_cast<std::size_t>(kind)]; }
-Kind parse_kind(std::string_view text) { return static_cast<Kind>(parse(text, kKinds, "sampler")); }
+Kind parse_kind(std::string_view text) {
+  return static_cast<Kind>(base::index_of_name(text, kKinds, "sampler"));
+}
 std::string_view name(Estimator estimator) noexcept {
   return kEstimators[static_cast<std::size_t>(estimator)];
 }
 Estimator parse_estimator(std::string_view text) {
-  return static_cast<Estimator>(parse(text, kEstimators, "estimator"));
+  return static_cast<Estimator>(base::index_of_name(text, kEstimators, "estimator"));
 }
 
 std::unique_ptr<Sampler> make_sampler(const graph::Store& store, const layout::Grid& grid,
@@ -48,6 +39,11 @@ std::unique_ptr<Sampler> make_sampler(const graph::Store& store, const layout::G
               options.ratio);
   OPX_REQUIRE(store.info().vertices > 0, InvalidArgument, "'{}' has no vertices to sample",
               store.info().name);
+  // Positions and strata (up to 17 of each virtual block) are 32-bit numbers.
+  constexpr Index kMost = std::numeric_limits<std::int32_t>::max();
+  OPX_REQUIRE(store.info().vertices <= kMost && store.info().virtual_blocks <= kMost / 17, InvalidArgument,
+              "'{}' has {} vertices in {} virtual blocks; samplers take up to {} and {}", store.info().name,
+              store.info().vertices, store.info().virtual_blocks, kMost, kMost / 17);
   const Blocks looked(store.info().vertices, grid.tensor_ranks(), blocks);
   const Request request{store, looked, options};
   switch (options.kind) {

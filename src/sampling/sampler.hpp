@@ -42,6 +42,7 @@ struct SamplerOptions {
   double train_share = 0;
   int walk_length = 4;    ///< saint-walk: edges of a walk
   Index presamples = 50;  ///< saint-walk: epochs' worth of draws behind its normalisers
+  int ranks_here = 1;     ///< saint-walk: ranks of this machine, each of which keeps the whole pattern
 };
 
 /// The sampled vertices of the blocks that a rank looks at, block after block, rising positions within one.

@@ -30,7 +30,8 @@ sampling::SamplerOptions sampler_options(const RunConfig& config, Index vertices
 sampling::Ticket Turn::after(sampling::Ticket ticket, Index batches) const noexcept {
   const Index in_step = ticket.index % per_step - first;
   const Index next = in_step + 1 < accumulate ? ticket.index + 1 : ticket.index - in_step + per_step;
-  return next < batches ? sampling::Ticket{ticket.epoch, next} : sampling::Ticket{ticket.epoch + 1, first};
+  if (next < batches) return {ticket.epoch, next};
+  return {ticket.epoch + (repeats ? 0 : 1), first};
 }
 
 /// Memory of one sub-batch beside the builder's, for the most rows that there can be.
@@ -61,8 +62,9 @@ BatchSource::BatchSource(const SampleData& data, const RunConfig& config,
       turn_(turn) {
   const layout::Grid& grid = data.shard.grid;
   const std::vector<int> blocks = sampling::blocks_of_rank(grid, data.shard.coord, options.layers);
-  sampler_ =
-      sampling::make_sampler(data.store, grid, blocks, sampler_options(config, data.store.info().vertices));
+  sampling::SamplerOptions of_sampler = sampler_options(config, data.store.info().vertices);
+  of_sampler.ranks_here = data.ranks_here;
+  sampler_ = sampling::make_sampler(data.store, grid, blocks, of_sampler);
   builder_ = std::make_unique<sampling::BatchBuilder>(context_, data.shard, data.store, *sampler_, options);
   slots_.resize(static_cast<std::size_t>(depth_) + 1);
   for (Slot& slot : slots_) slot.allocate(context_, sampler_->most_block_rows(), data_, self_normalised_);

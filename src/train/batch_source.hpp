@@ -40,11 +40,14 @@ struct SampleData {
   const graph::Store& store;
   const parallel::VertexData& vertices;
   std::span<const std::uint8_t> use;  ///< rows of the training split
+  int ranks_here = 1;                 ///< ranks that share this machine's memory
 };
 
 /// Which sub-batches of an epoch a replica takes: `accumulate` of every `per_step` from `first` on.
+/// `repeats`: the same epoch again and again (sampled evaluation).
 struct Turn {
   Index first = 0, accumulate = 1, per_step = 1;
+  bool repeats = false;
   [[nodiscard]] sampling::Ticket after(sampling::Ticket ticket, Index batches) const noexcept;
 };
 

@@ -3,9 +3,14 @@
 #include "train/mini_trainer.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <functional>
 #include <span>
+#include <string_view>
 #include <utility>
+
+#include <unistd.h>
 
 #include "base/error.hpp"
 #include "base/timer.hpp"
@@ -17,6 +22,20 @@ using base::Phase;
 using base::PhaseScope;
 using comm::CommPurpose;
 using graph::Task;
+
+namespace {
+
+/// Ranks of `world` on this machine, by its name.
+int ranks_of_machine(comm::Communicator& world) {
+  std::array<char, 256> name{};
+  (void)::gethostname(name.data(), name.size() - 1);
+  const std::uint64_t own = std::hash<std::string_view>{}(name.data());
+  std::vector<std::uint64_t> all(static_cast<std::size_t>(world.size()));
+  world.all_gather(std::span<const std::uint64_t>(&own, 1), std::span(all), CommPurpose::kSetup);
+  return static_cast<int>(std::ranges::count(all, own));
+}
+
+}  // namespace
 
 MiniTrainer::MiniTrainer(device::Context& context, parallel::ProcessGrid& grid, const graph::Store& store,
                          const RunConfig& config)
@@ -61,7 +80,8 @@ void MiniTrainer::make_source(tensor::Matrix<float>&& features) {
   const Turn turn{.first = Index{grid_.coord().d} * config_.mini.accumulate,
                   .accumulate = config_.mini.accumulate,
                   .per_step = per_step_};
-  const SampleData data{shard_, store_, data_, use_[0]};
+  const int ranks = config_.mini.sampler == "saint-walk" ? ranks_of_machine(grid_.world()) : 1;
+  const SampleData data{shard_, store_, data_, use_[0], ranks};
   comm::agree(grid_.world(), [&] {
     require_weights_that_add();
     source_ = std::make_unique<BatchSource>(data, config_, batch_options(), turn);
@@ -73,7 +93,7 @@ void MiniTrainer::make_source(tensor::Matrix<float>&& features) {
       options.need_backward = false;
       RunConfig own = config_;
       own.mini.pipeline_depth = 0;
-      evaluation_source_ = std::make_unique<BatchSource>(data, own, options, Turn{});
+      evaluation_source_ = std::make_unique<BatchSource>(data, own, options, Turn{.repeats = true});
     }
   });
   network_ = std::make_unique<BatchNetwork>(context_, grid_, shard_, config_, spec_, std::move(features),

@@ -720,6 +720,27 @@ TEST(MiniBatch, TheMemoryModelIsCloseToWhatIsTaken) {
   std::printf("  measured over model: %.2f to %.2f\n", least, most);
 }
 
+// So that the pipeline of sampled evaluation goes on, with the memory that it has.
+TEST(MiniBatch, SampledEvaluationTakesTheSameEpochAgain) {
+  const Turn turn{.repeats = true};
+  EXPECT_EQ(turn.after({7, 3}, 5), (sampling::Ticket{7, 4}));
+  EXPECT_EQ(turn.after({7, 4}, 5), (sampling::Ticket{7, 0}));
+  EXPECT_EQ(Turn{}.after({7, 4}, 5), (sampling::Ticket{8, 0}));
+  const test::MemoryStore store = mini_store(true);
+  test::for_each_world({1, 4}, [&](comm::Communicator& world) {
+    RunConfig config = mini_config("gcn");
+    config.mini.sampled_eval = true;
+    device::Context context({.threads = 1});
+    parallel::ProcessGrid grid(world, {1, 1, world.size(), 1});
+    MiniTrainer trainer(context, grid, store, config);
+    const Evaluation first = trainer.evaluate();
+    const std::size_t taken = trainer.peak_memory();
+    const Evaluation second = trainer.evaluate();
+    EXPECT_EQ(first.loss, second.loss);
+    EXPECT_EQ(trainer.peak_memory(), taken);
+  });
+}
+
 TEST(MiniBatch, SampledEvaluationOfAnEmptySplitHasNoMetric) {
   test::MemoryStore store = mini_store(true);
   std::vector<graph::Split> splits(kVertices, graph::Split::kTrain);

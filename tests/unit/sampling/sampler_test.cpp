@@ -427,6 +427,16 @@ TEST(SaintWalk, HasAboutTheSizeAskedForAndRefusesNonsense) {
                  base::InvalidArgument);
 }
 
+TEST(SaintWalk, EveryRankOfTheMachineNeedsThePattern) {
+  const auto store = hub_store(2000, 4);
+  try {
+    (void)whole(store, {.kind = Kind::kSaintWalk, .ratio = 0.1, .presamples = 1, .ranks_here = 1 << 30});
+    FAIL();
+  } catch (const base::OutOfMemory& e) {
+    EXPECT_THAT(e.what(), ::testing::HasSubstr("for each of 1073741824 ranks"));
+  }
+}
+
 TEST(Names, ParseAndSuggest) {
   for (const Kind k :
        {Kind::kStratified, Kind::kUniform, Kind::kDegree, Kind::kTrain, Kind::kCluster, Kind::kSaintWalk})
