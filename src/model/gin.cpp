@@ -1,31 +1,14 @@
 // SPDX-FileCopyrightText: 2026 The Orthoplex authors
 // SPDX-License-Identifier: Apache-2.0
-#include <algorithm>
 #include <utility>
-#include <vector>
 
+#include "device/transfer.hpp"
 #include "model/convolution.hpp"
 #include "tensor/elementwise.hpp"
+#include "tensor/update.hpp"
 
 namespace opx::model::detail {
 namespace {
-
-using tensor::MatrixView;
-
-/// Sum of the elementwise product, fp64, in fixed ranges.
-double inner_product(device::Context& context, MatrixView<const float> a, MatrixView<const float> b) {
-  constexpr Index kGrain = 1024;
-  std::vector<double> part(static_cast<std::size_t>(ceil_div(std::max<Index>(a.rows, 1), kGrain)));
-  context.parallel_for(static_cast<Index>(part.size()), [&](Index p) {
-    double sum = 0;
-    for (Index i = p * kGrain; i < std::min((p + 1) * kGrain, a.rows); ++i)
-      for (Index j = 0; j < a.cols; ++j) sum += static_cast<double>(a(i, j)) * static_cast<double>(b(i, j));
-    part[static_cast<std::size_t>(p)] = sum;
-  });
-  double total = 0;
-  for (const double sum : part) total += sum;
-  return total;
-}
 
 /// With t = x (aggregate first) or t = x W_0: s = (1 + eps) t + A t, then the rest of the inner network.
 class Gin final : public ConvolutionBase {
@@ -34,7 +17,7 @@ class Gin final : public ConvolutionBase {
       : ConvolutionBase(environment, spec, layer) {}
 
   Array forward(ConvolutionInput input, bool keep) override {
-    const float factor = 1 + value("eps").data[0];
+    const float factor = 1 + eps();
     Array t = aggregate_first_ ? dense(input.x) : product(input.x.x, value("mlp.0.weight"));
     Array s = input.h.empty() ? aggregate(t) : stored(input.h);
     add(factor, t, s);
@@ -67,6 +50,12 @@ class Gin final : public ConvolutionBase {
   }
 
  private:
+  float eps() {
+    float eps = 0;
+    device::copy_to_host(env_.context, std::span<const float>(value("eps").data, 1),
+                         std::span<float>(&eps, 1));
+    return eps;
+  }
   void add(float factor, const Array& x, const Array& y) {
     const base::PhaseScope scope = env_.elementwise();
     tensor::add_scaled(env_.context, factor, x.view(), y.view());
@@ -94,12 +83,14 @@ class Gin final : public ConvolutionBase {
   }
   void eps_gradient(const Array& ds) {
     const base::PhaseScope scope = env_.elementwise();
-    gradient("eps").data[0] = static_cast<float>(inner_product(env_.context, ds.view(), t_.view()));
+    const auto sum = static_cast<float>(tensor::inner_product(env_.context, ds.view(), t_.view()));
+    device::copy_to_device(env_.context, std::span<const float>(&sum, 1),
+                           std::span<float>(gradient("eps").data, 1));
     t_.reset();
   }
   Array through_sum(const Array& ds) {
     Array dt = aggregate_transposed(ds);
-    add(1 + value("eps").data[0], ds, dt);
+    add(1 + eps(), ds, dt);
     return dt;
   }
   Array backward_aggregated(Array du, bool need_dx) {

@@ -64,6 +64,7 @@ using SgdStepKernel = void(device::Context&, const SgdFactors&, std::span<const 
 using AdamStepKernel = void(device::Context&, const AdamFactors&, std::span<const float> gradient,
                             std::span<float> value, std::span<float> first, std::span<float> second);
 using SumOfSquares = double(device::Context&, std::span<const float> values);
+using InnerProduct = double(device::Context&, MatrixView<const float> a, MatrixView<const float> b);
 using GatherRows = void(device::Context&, MatrixView<const float> from, std::span<const std::int32_t> rows,
                         MatrixView<float> to);
 
@@ -89,6 +90,7 @@ ArgmaxRows argmax_rows;
 SgdStepKernel sgd_step;
 AdamStepKernel adam_step;
 SumOfSquares sum_of_squares;
+InnerProduct inner_product;
 GatherRows gather_rows;
 }  // namespace ref
 
@@ -114,6 +116,7 @@ ArgmaxRows argmax_rows;
 SgdStepKernel sgd_step;
 AdamStepKernel adam_step;
 SumOfSquares sum_of_squares;
+InnerProduct inner_product;
 GatherRows gather_rows;
 }  // namespace cpu
 
@@ -139,6 +142,7 @@ ArgmaxRows argmax_rows;
 SgdStepKernel sgd_step;
 AdamStepKernel adam_step;
 SumOfSquares sum_of_squares;
+InnerProduct inner_product;
 GatherRows gather_rows;
 }  // namespace gpu
 

@@ -55,6 +55,12 @@ double sum_of_squares(device::Context& context, std::span<const float> values) {
   return context.on_gpu() ? gpu::sum_of_squares(context, values) : cpu::sum_of_squares(context, values);
 }
 
+double inner_product(device::Context& context, MatrixView<const float> a, MatrixView<const float> b) {
+  OPX_REQUIRE(a.rows == b.rows && a.cols == b.cols, DimensionMismatch, "inner product of {} x {} and {} x {}",
+              a.rows, a.cols, b.rows, b.cols);
+  return context.on_gpu() ? gpu::inner_product(context, a, b) : cpu::inner_product(context, a, b);
+}
+
 void gather_rows(device::Context& context, MatrixView<const float> from, std::span<const std::int32_t> rows,
                  MatrixView<float> to) {
   OPX_REQUIRE(from.cols == to.cols && std::ssize(rows) <= to.rows, DimensionMismatch,

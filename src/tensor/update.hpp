@@ -39,6 +39,11 @@ void adam_step(device::Context& context, const AdamStep& step, std::span<const f
 /// In fp64, over ranges that depend on the size alone; on a GPU it waits for the sum.
 [[nodiscard]] double sum_of_squares(device::Context& context, std::span<const float> values);
 
+/// Sum of the elementwise product of two matrices of one shape, in fp64 over ranges of rows that depend on
+/// the shape alone; on a GPU it waits for the sum. Throws DimensionMismatch.
+[[nodiscard]] double inner_product(device::Context& context, MatrixView<const float> a,
+                                   MatrixView<const float> b);
+
 /// Row r of `to` becomes row rows[r] of `from`, rows past rows.size() become 0. Throws DimensionMismatch for
 /// other widths or fewer rows in `to`.
 void gather_rows(device::Context& context, MatrixView<const float> from, std::span<const std::int32_t> rows,

@@ -80,6 +80,18 @@ double sum_of_squares(device::Context& context, std::span<const float> values) {
   return std::accumulate(sums.begin(), sums.end(), 0.0);
 }
 
+double inner_product(device::Context& context, MatrixView<const float> a, MatrixView<const float> b) {
+  constexpr Index kRows = 1024;
+  std::vector<double> sums(static_cast<std::size_t>(ceil_div(std::max<Index>(a.rows, 1), kRows)));
+  context.parallel_for(std::ssize(sums), [&](Index part) {
+    double sum = 0;
+    for (Index i = part * kRows; i < std::min((part + 1) * kRows, a.rows); ++i)
+      for (Index j = 0; j < a.cols; ++j) sum += static_cast<double>(a(i, j)) * static_cast<double>(b(i, j));
+    sums[static_cast<std::size_t>(part)] = sum;
+  });
+  return std::accumulate(sums.begin(), sums.end(), 0.0);
+}
+
 void gather_rows(device::Context& context, MatrixView<const float> from, std::span<const std::int32_t> rows,
                  MatrixView<float> to) {
   const auto bytes = static_cast<std::size_t>(to.cols) * sizeof(float);

@@ -65,6 +65,33 @@ struct SumOfSquares {
   }
 };
 
+struct InnerProduct {
+  static constexpr const char* kName = "inner_product";
+  static constexpr int kThreads = kBlockThreads;
+  MatrixView<const float> a, b;
+  Index parts;
+  double* sums;
+
+  OPX_DEVICE void operator()() const {
+    const Range rows = even_range(a.rows, parts, block());
+    double sum = 0;
+    for (Walk at(a.cols, thread(), kBlockThreads, rows.size() * a.cols); at.inside(); at.advance()) {
+      const Index i = rows.begin + at.row(), j = at.col();
+      sum += static_cast<double>(a(i, j)) * static_cast<double>(b(i, j));
+    }
+    sum = block_sum<InnerProduct>(sum);
+    if (thread() == 0) sums[block()] = sum;
+  }
+};
+
+double sum_on_host(device::Context& context, const device::Buffer<double>& sums) {
+  std::vector<double> there(static_cast<std::size_t>(sums.size()));
+  context.gpu().copy(there.data(), sums.data(), sums.bytes(), context.gpu().compute());
+  double total = 0;
+  for (const double sum : there) total += sum;
+  return total;
+}
+
 template <bool kQuads>
 struct Gather {
   static constexpr const char* kName = "gather_rows";
@@ -110,11 +137,16 @@ double sum_of_squares(device::Context& context, std::span<const float> values) {
   const Index n = std::ssize(values), parts = row_parts(n, 8 * kBlockThreads, 1024);
   device::Buffer<double> sums(context, parts);
   launch_blocks(context, parts, SumOfSquares{values.data(), n, parts, sums.data()});
-  std::vector<double> there(static_cast<std::size_t>(parts));
-  context.gpu().copy(there.data(), sums.data(), sums.bytes(), context.gpu().compute());
-  double total = 0;
-  for (const double sum : there) total += sum;
-  return total;
+  return sum_on_host(context, sums);
+}
+
+double inner_product(device::Context& context, MatrixView<const float> a, MatrixView<const float> b) {
+  if (a.size() == 0) return 0;
+  const Index each = std::max<Index>(1, 8 * kBlockThreads / a.cols);
+  const Index parts = row_parts(a.rows, each, 1024);
+  device::Buffer<double> sums(context, parts);
+  launch_blocks(context, parts, InnerProduct{a, b, parts, sums.data()});
+  return sum_on_host(context, sums);
 }
 
 void gather_rows(device::Context& context, MatrixView<const float> from, std::span<const std::int32_t> rows,

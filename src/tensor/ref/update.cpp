@@ -40,6 +40,13 @@ double sum_of_squares(device::Context&, std::span<const float> values) {
   return sum;
 }
 
+double inner_product(device::Context&, MatrixView<const float> a, MatrixView<const float> b) {
+  double sum = 0;
+  for (Index i = 0; i < a.rows; ++i)
+    for (Index j = 0; j < a.cols; ++j) sum += wide(a(i, j)) * wide(b(i, j));
+  return sum;
+}
+
 void gather_rows(device::Context&, MatrixView<const float> from, std::span<const std::int32_t> rows,
                  MatrixView<float> to) {
   for (Index i = 0; i < to.rows; ++i)

@@ -67,6 +67,7 @@ void adam_step(device::Context&, const AdamFactors&, std::span<const float>, std
   refuse();
 }
 double sum_of_squares(device::Context&, std::span<const float>) { refuse(); }
+double inner_product(device::Context&, MatrixView<const float>, MatrixView<const float>) { refuse(); }
 void gather_rows(device::Context&, MatrixView<const float>, std::span<const std::int32_t>,
                  MatrixView<float>) {
   refuse();

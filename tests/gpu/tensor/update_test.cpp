@@ -69,6 +69,19 @@ TEST_F(GpuUpdate, SumOfSquares) {
   }
 }
 
+TEST_F(GpuUpdate, InnerProduct) {
+  for (const Index cols : test::gpu_column_counts()) {
+    const auto a = Strided<float>::random(31, cols, 1, 1), b = Strided<float>::random(31, cols, 2, 2);
+    OnGpu<float> x(context(), a), y(context(), b);
+    const double got = inner_product(context(), x.read(), y.read());
+    EXPECT_NEAR(got, ref::inner_product(cpu(), a.read(), b.read()), 1e-9) << cols;
+    EXPECT_NEAR(got, inner_product(cpu(), a.read(), b.read()), 1e-9) << cols;
+    EXPECT_EQ(got, inner_product(context(), x.read(), y.read()));
+  }
+  OnGpu<float> none(context(), 0, 5, 0);
+  EXPECT_EQ(inner_product(context(), none.read(), none.read()), 0);
+}
+
 TEST_F(GpuUpdate, GatherRows) {
   for (const Index cols : test::gpu_column_counts())
     for (const Index gap : {Index{1}, (4 - cols % 4) % 4}) {

@@ -49,6 +49,13 @@ TEST(Update, CpuEqualsReference) {
   }
 }
 
+TEST(Update, InnerProductOfStridedRows) {
+  device::Context context({.threads = 2});
+  const auto a = random_vector(3000 * 5, 1), b = random_vector(3000 * 4, 2);
+  const MatrixView<const float> x(a.data(), 3000, 3, 5), y(b.data(), 3000, 3, 4);
+  EXPECT_NEAR(inner_product(context, x, y), ref::inner_product(context, x, y), 1e-9);
+}
+
 TEST(Update, ShapesAreChecked) {
   device::Context context({.threads = 1});
   std::vector<float> three(3), four(4);
@@ -56,6 +63,8 @@ TEST(Update, ShapesAreChecked) {
   EXPECT_THROW(sgd_step(context, {}, three, three, four), base::DimensionMismatch);
   EXPECT_THROW(adam_step(context, {}, three, three, four, three), base::DimensionMismatch);
   EXPECT_THROW(adam_step(context, {}, three, three, three, four), base::DimensionMismatch);
+  EXPECT_THROW((void)inner_product(context, {three.data(), 1, 3}, {three.data(), 3, 1}),
+               base::DimensionMismatch);
   EXPECT_THROW(adam_step(context, {.step = 0}, three, three, three, three), base::InvalidArgument);
 }
 

@@ -1,0 +1,165 @@
+// SPDX-FileCopyrightText: 2026 The Orthoplex authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Training on a GPU: the losses are those of the CPU, on one rank and on grids of ranks that share the GPU,
+// and two runs are equal to the bit.
+#include <cmath>
+#include <memory>
+#include <vector>
+
+#include "comm/communicator.hpp"
+#include "comm/staged.hpp"
+#include "comm/threads/job.hpp"
+#include "support/gpu.hpp"
+#include "support/train_case.hpp"
+#include "train/trainer.hpp"
+
+namespace opx::train {
+namespace {
+
+constexpr Index kVertices = 61;
+constexpr double kTolerance = 1e-4;  // relative, of a loss: sums in other orders, 20 updates on
+
+struct Curve {
+  std::vector<double> losses, norms;
+  std::vector<float> parameters;
+  double valid_loss = 0, valid_accuracy = 0;
+};
+
+Curve run(device::Context& context, comm::Communicator& world, const layout::Grid& grid,
+          const graph::Store& store, const RunConfig& config) {
+  std::unique_ptr<comm::Communicator> staged;
+  if (context.on_gpu()) staged = comm::staged_communicator(context, world);
+  parallel::ProcessGrid process_grid(staged ? *staged : world, grid);
+  Trainer trainer(context, process_grid, store, config);
+  Curve curve;
+  for (int epoch = 0; epoch < config.epochs; ++epoch) {
+    const TrainerBase::Step step = trainer.step(epoch);
+    curve.losses.push_back(step.loss);
+    curve.norms.push_back(step.gradient_norm);
+  }
+  const Evaluation evaluation = trainer.evaluate();
+  curve.valid_loss = evaluation.loss[1];
+  curve.valid_accuracy = evaluation.metrics[1].at(trainer.metric());
+  model::Parameters& parameters = trainer.network().parameters();
+  for (const auto& entry : parameters.entries()) {
+    if (!entry.spec.trained) continue;
+    const auto value = parameters.value(entry);
+    const auto copy = device::host_copy(
+        context, std::span<const float>(value.data, static_cast<std::size_t>(value.size())));
+    curve.parameters.insert(curve.parameters.end(), copy.begin(), copy.end());
+  }
+  return curve;
+}
+
+Curve run_alone(device::Context& context, const graph::Store& store, const RunConfig& config) {
+  const auto self = comm::self_communicator();
+  return run(context, *self, layout::Grid{}, store, config);
+}
+
+void expect_close(const Curve& got, const Curve& want, const std::string& what) {
+  ASSERT_EQ(got.losses.size(), want.losses.size());
+  for (std::size_t e = 0; e < want.losses.size(); ++e) {
+    EXPECT_NEAR(got.losses[e], want.losses[e], kTolerance * std::abs(want.losses[e]))
+        << what << ", epoch " << e;
+    EXPECT_NEAR(got.norms[e], want.norms[e], 1e-3 * want.norms[e]) << what << ", epoch " << e;
+  }
+  EXPECT_NEAR(got.valid_loss, want.valid_loss, 1e-3 * std::abs(want.valid_loss)) << what;
+  EXPECT_NEAR(got.valid_accuracy, want.valid_accuracy, 0.04) << what;
+}
+
+struct Scenario {
+  std::string name, kind, norm = "none";
+  bool symmetric = true, residual = false, learned = false, multi_label = false;
+};
+
+test::MemoryStore store_of(const Scenario& s) {
+  test::MemoryStore store = test::training_store(kVertices, s.symmetric);
+  if (!s.multi_label) return store;
+  test::Dense targets(kVertices, 3);
+  for (Index i = 0; i < kVertices; ++i)
+    for (Index c = 0; c < 3; ++c)
+      targets(i, c) = i % 11 == 3 ? std::nan("") : (test::uniform(9, i, c) > 0 ? 1.0 : 0.0);
+  store.set_targets(targets);
+  return store;
+}
+
+RunConfig config_of(const Scenario& s, int epochs) {
+  RunConfig config = test::training_config(s.kind);
+  config.model.norm = s.norm;
+  config.model.residual = s.residual;
+  if (s.learned) config.model.features = "learned";
+  config.model.feature_dim = 16;
+  config.optimizer.clip = 0.5;
+  config.epochs = epochs;
+  return config;
+}
+
+const std::vector<Scenario> kScenarios{{.name = "gcn", .kind = "gcn"},
+                                       {.name = "gcn, directed, batch norm, residual",
+                                        .kind = "gcn",
+                                        .norm = "batch",
+                                        .symmetric = false,
+                                        .residual = true},
+                                       {.name = "sage, layer norm", .kind = "sage", .norm = "layer"},
+                                       {.name = "sage, directed, rms norm, residual",
+                                        .kind = "sage",
+                                        .norm = "rms",
+                                        .symmetric = false,
+                                        .residual = true},
+                                       {.name = "gin", .kind = "gin", .symmetric = false},
+                                       {.name = "gcn, learned features", .kind = "gcn", .learned = true},
+                                       {.name = "gcn, several labels", .kind = "gcn", .multi_label = true}};
+
+class GpuTrain : public test::GpuTest {};
+
+TEST_F(GpuTrain, OneRankHasTheLossesOfTheCpu) {
+  for (const Scenario& s : kScenarios) {
+    const test::MemoryStore store = store_of(s);
+    const RunConfig config = config_of(s, 20);
+    device::Context cpu({.threads = 1});
+    gpu().reset_counters();
+    const Curve want = run_alone(cpu, store, config), got = run_alone(context(), store, config);
+    EXPECT_GT(gpu().counters().launches, 20 * 10) << "the GPU did the work";
+    ASSERT_LT(want.losses.back(), want.losses.front()) << s.name;
+    expect_close(got, want, s.name);
+  }
+}
+
+TEST_F(GpuTrain, TwoRunsAreEqualToTheBit) {
+  for (const std::size_t which : {1U, 4U}) {
+    const Scenario& s = kScenarios[which];
+    const test::MemoryStore store = store_of(s);
+    const RunConfig config = config_of(s, 5);
+    const Curve a = run_alone(context(), store, config), b = run_alone(context(), store, config);
+    EXPECT_EQ(a.losses, b.losses) << s.name;
+    EXPECT_EQ(a.parameters, b.parameters) << s.name;
+    EXPECT_EQ(a.valid_loss, b.valid_loss) << s.name;
+  }
+}
+
+TEST_F(GpuTrain, GridsOfRanksOnOneGpu) {
+  const Scenario& s = kScenarios[1];
+  const test::MemoryStore store = store_of(s);
+  for (const std::string wire : {"fp32", "bf16"}) {
+    RunConfig config = config_of(s, 4);
+    const Curve want = run_alone(context(), store, config);
+    config.wire = wire;
+    for (const layout::Grid& grid :
+         {layout::Grid{.gx = 2}, layout::Grid{.gx = 1, .gy = 2}, layout::Grid{.gx = 2, .gy = 1, .gz = 2},
+          layout::Grid{.gx = 2, .gy = 2, .gz = 2}}) {
+      if (wire == "bf16" && grid.tensor_ranks() != 4) continue;
+      comm::run_threads(grid.tensor_ranks(), {}, [&](comm::Communicator& world) {
+        device::Context own({.threads = 1, .gpu = 0});
+        const Curve got = run(own, world, grid, store, config);
+        if (wire == "fp32")
+          expect_close(got, want, layout::to_string(grid));
+        else
+          EXPECT_NEAR(got.losses.back(), want.losses.back(), 0.05 * want.losses.back());
+      });
+    }
+  }
+}
+
+}  // namespace
+}  // namespace opx::train
