@@ -29,26 +29,28 @@ class Shuffle {
     each(stream, n, points, kept, std::forward<Use>(use));
   }
 
-  /// A shuffle as far as it has come. Elements before `done` are final, so chunks that are asked for in turn
-  /// cost one shuffle in all.
+  /// A shuffle as far as it has come: elements before `done` are final, so chunks that are asked for in turn
+  /// cost one shuffle in all. Of a larger n the whole permutation, made at its first chunk.
   struct Kept {
     std::uint64_t stream = ~std::uint64_t{0};
     Index done = 0;
-    std::span<std::uint8_t> values{};  ///< n bytes, the caller's
+    std::span<std::uint16_t> values{};  ///< n, the caller's
   };
-  /// Whether permutations of n elements are shuffled, and keep to a Kept.
-  [[nodiscard]] static constexpr bool is_small(Index n) noexcept { return n <= kSmall; }
+  /// Whether permutations of n elements make use of a Kept: larger ones are not worth the memory.
+  [[nodiscard]] static constexpr bool is_kept(Index n) noexcept { return n <= kMostKept; }
   /// The same, going on from `kept` where it is of this stream.
   template <class Use>
   void each(std::uint64_t stream, Index n, Range points, Kept& kept, Use&& use);
 
  private:
-  static constexpr Index kSmall = 256, kPiece = 16384;  // many points share the tables of evaluate()
+  static constexpr Index kSmall = 256, kMostKept = 4096,
+                         kPiece = 16384;  // many points share the tables of evaluate()
+  void permute(std::uint64_t stream, Index n, Kept& kept);
   void shuffle_small(std::uint64_t stream, Index n, Index until, Kept& kept) const;
 
   base::RandomKey key_;
   std::array<Index, kPiece> piece_{};
-  std::array<std::uint8_t, kSmall> small_{};
+  std::array<std::uint16_t, kSmall> small_{};
 };
 
 template <class Use>
@@ -57,6 +59,9 @@ void Shuffle::each(std::uint64_t stream, Index n, Range points, Kept& kept, Use&
     for (Index i = 0; i < n; ++i) use(i);
   } else if (n <= kSmall) {
     shuffle_small(stream, n, points.end, kept);
+    for (Index i = points.begin; i < points.end; ++i) use(Index{kept.values[static_cast<std::size_t>(i)]});
+  } else if (static_cast<Index>(kept.values.size()) == n) {
+    if (kept.stream != stream) permute(stream, n, kept);
     for (Index i = points.begin; i < points.end; ++i) use(Index{kept.values[static_cast<std::size_t>(i)]});
   } else {
     const base::KeyedPermutation permutation(key_, stream, n);

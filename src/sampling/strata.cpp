@@ -91,18 +91,18 @@ class StrataSampler final : public Sampler {
   std::vector<Factors> factors_;  // of the draw under way
   std::vector<Index> rows_;       // of each block, of the draw under way
   Draw draw_;
-  std::vector<std::uint8_t> shuffled_;  // of small strata, a byte a member
-  std::vector<Shuffle::Kept> kept_;     // of each stratum
+  std::vector<std::uint16_t> shuffled_;  // of small strata, two bytes a member
+  std::vector<Shuffle::Kept> kept_;      // of each stratum
 };
 
 // The draws of a round go on with its shuffle instead of starting anew.
 void StrataSampler::keep_shuffles() {
-  const auto keeps = [](const Stratum& s) { return Shuffle::is_small(s.members); };
-  Index bytes = 0;
-  for (const Stratum& s : plan_.strata) bytes += keeps(s) ? s.members : 0;
-  shuffled_.resize(static_cast<std::size_t>(bytes));
+  const auto keeps = [](const Stratum& s) { return Shuffle::is_kept(s.members); };
+  Index members = 0;
+  for (const Stratum& s : plan_.strata) members += keeps(s) ? s.members : 0;
+  shuffled_.resize(static_cast<std::size_t>(members));
   kept_.resize(plan_.strata.size());
-  std::span<std::uint8_t> rest(shuffled_);
+  std::span<std::uint16_t> rest(shuffled_);
   for (std::size_t i = 0; i < kept_.size(); ++i) {
     if (!keeps(plan_.strata[i])) continue;
     kept_[i].values = rest.first(static_cast<std::size_t>(plan_.strata[i].members));

@@ -169,17 +169,19 @@ TEST(Cluster, EveryPartComesAsOften) {
 // Chunks of small and of large domains: all pairs as often.
 TEST(Shuffle, GoesOnWhereItIsKept) {
   Shuffle shuffle(5);
-  std::vector<std::uint8_t> memory(256);
-  Shuffle::Kept kept{.values = memory};
-  const auto elements = [&](std::uint64_t stream, Range points, Shuffle::Kept* keep) {
-    std::vector<Index> out;
-    const auto add = [&](Index e) { out.push_back(e); };
-    keep != nullptr ? shuffle.each(stream, 256, points, *keep, add) : shuffle.each(stream, 256, points, add);
-    return out;
-  };
-  for (const std::uint64_t stream : {7U, 8U, 7U})
-    for (const Range points : {Range{50, 63}, {63, 97}, {0, 50}, {97, 250}, {250, 256}, {30, 70}})
-      EXPECT_EQ(elements(stream, points, &kept), elements(stream, points, nullptr));
+  std::vector<std::uint16_t> memory(1000);
+  for (const Index n : {256, 1000}) {
+    Shuffle::Kept kept{.values = std::span(memory).first(static_cast<std::size_t>(n))};
+    const auto elements = [&](std::uint64_t stream, Range points, Shuffle::Kept* keep) {
+      std::vector<Index> out;
+      const auto add = [&](Index e) { out.push_back(e); };
+      keep != nullptr ? shuffle.each(stream, n, points, *keep, add) : shuffle.each(stream, n, points, add);
+      return out;
+    };
+    for (const std::uint64_t stream : {7U, 8U, 7U})
+      for (const Range points : {Range{50, 63}, {63, 97}, {0, 50}, {97, 250}, {250, 256}, {30, 70}})
+        EXPECT_EQ(elements(stream, points, &kept), elements(stream, points, nullptr));
+  }
 }
 
 TEST(Shuffle, PairsAreUniform) {
