@@ -5,6 +5,7 @@
 // up, repeats, and prints a table or JSON. With --serve it times one multiply for every line "cols
 // f32|f32-tight|bf16" on standard input: bench/rivals/spmm_rivals.py interleaves it with other libraries that
 // way.
+#include <cmath>
 #include <cstdio>
 #include <iostream>
 #include <optional>
@@ -32,7 +33,7 @@ struct Options {
   Index edge_factor = 16, vertices = 600'000, nnz = 30'000'000, side = 1000, cache_mib = 0;
   std::vector<Index> cols{128};
   std::uint64_t seed = 1;
-  bool bf16 = false, json = false, serve = false, transposed = false, tight = false;
+  bool bf16 = false, json = false, serve = false, transposed = false, tight = false, factors = false;
 };
 
 spmm::Csr make_graph(device::Context& context, const Options& o) {
@@ -145,6 +146,17 @@ void serve(device::Context& context, const spmm::CsrView& a) {
   }
 }
 
+// The factors of symmetric normalisation.
+device::Buffer<float> inverse_root_degrees(device::Context& context, const spmm::CsrView& a) {
+  device::Buffer<float> scale(context, a.rows);
+  for (Index i = 0; i < a.rows; ++i) {
+    const auto row = static_cast<std::size_t>(i);
+    const Index degree = std::max<Index>(a.row_offsets[row + 1] - a.row_offsets[row], 1);
+    scale[i] = 1.0F / std::sqrt(static_cast<float>(degree));
+  }
+  return scale;
+}
+
 int run(const Options& o) {
   device::Context context({.threads = o.threads});
   if (!o.target.empty()) tensor::force_target(o.target);
@@ -153,13 +165,19 @@ int run(const Options& o) {
   if (o.transposed) graph = spmm::transpose(context, graph.view());
   if (o.serve) return serve(context, graph.view()), 0;
   const std::size_t cache = static_cast<std::size_t>(o.cache_mib) << 20;
+  device::Buffer<float> scale;
+  if (o.factors) scale = inverse_root_degrees(context, graph.view());
   if (!o.json) print_head(graph.view(), context.threads(), spmm::last_level_cache_bytes());
   for (const Index cols : o.cols)
     for (const bool bf16 : {false, true}) {
       if (bf16 && !o.bf16) continue;
-      const auto m = spmm::measure(
-          context, graph.view(),
-          {.cols = cols, .bf16 = bf16, .repeats = o.repeats, .cache_bytes = cache, .tight = o.tight});
+      const auto m = spmm::measure(context, graph.view(),
+                                   {.cols = cols,
+                                    .bf16 = bf16,
+                                    .repeats = o.repeats,
+                                    .cache_bytes = cache,
+                                    .tight = o.tight,
+                                    .factors = {.row_scale = scale.span(), .col_scale = scale.span()}});
       if (o.json)
         fmt::print("{}\n", as_json(m, graph.view(), cols, bf16).dump());
       else
@@ -189,6 +207,7 @@ int main(int argc, char** argv) {
   app.add_option("--repeats", o.repeats);
   app.add_option("--cache-mib", o.cache_mib, "size of the modelled cache; 0: measured");
   app.add_flag("--tight", o.tight, "rows end to end, not padded to cache lines");
+  app.add_flag("--factors", o.factors, "with the factors of symmetric normalisation, as a GCN has them");
   app.add_option("--target", o.target, "force an instruction set");
   app.add_flag("--bf16", o.bf16, "bf16 features too");
   app.add_flag("--transpose", o.transposed, "multiply with the transpose");

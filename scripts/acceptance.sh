@@ -98,13 +98,17 @@ spmm() {
   built
   rmat20
   graph road1000 road --side 1000 --feature-dim 1
-  run "$orthoplex" bench spmm "$work/rmat20.opx" --cols 128 --threads "$threads"
+  local cols graph
+  for cols in 128 47; do run "$orthoplex" bench spmm "$work/rmat20.opx" --cols "$cols" --threads "$threads"; done
   for order in natural random rcm metis; do
     graph "road1000-$order" road --side 1000 --order "$order"
     run "$orthoplex" bench spmm "$work/road1000-$order.opx" --cols 128 --threads "$threads"
   done
   if [ -n "${OPX_RIVALS:-}" ]; then
-    run python3 bench/rivals/spmm_rivals.py --bench build/bench/spmm_bench --envs "$OPX_RIVALS" --graph rmat --scale 20
+    for graph in rmat power-law; do
+      run python3 bench/rivals/spmm_rivals.py --bench build/bench/spmm_bench --envs "$OPX_RIVALS" --graph "$graph" --scale 20 \
+        --cols 128,47
+    done
   fi
 }
 

@@ -38,7 +38,7 @@ def our_flags(case):
 
 def run_ours(options, case, seed):
     folder = pathlib.Path(tempfile.mkdtemp(prefix="opx-accuracy-"))
-    command = [options.orthoplex, "-q", "--json", "train", options.stores / f"{case['data']}.opx", "--run-dir", folder / "run",
+    command = [options.orthoplex.resolve(), "-q", "--json", "train", options.stores / f"{case['data']}.opx", "--run-dir", folder / "run",
                "--seed", seed, "--threads", options.threads, *our_flags(case)]
     try:
         result = subprocess.run([str(part) for part in command], check=True, capture_output=True, text=True)

@@ -42,6 +42,7 @@ class Spmm : public Command {
     parallel::ProcessGrid grid(*self, {});
     const layout::GraphShard shard = parallel::load_shard(context, grid, *store, {.need_backward = false});
     const spmm::CsrView a = shard.forward(0).view();
+    options_.factors = shard.forward(0).factors();
     Json rows = Json::array();
     std::string text =
         fmt::format("{}: {} rows, {} non-zeros, {} columns, {} threads\n", file_, base::format_count(a.rows),

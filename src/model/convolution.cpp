@@ -35,6 +35,18 @@ Array ConvolutionBase::aggregate_transposed(const Array& x) {
   return y;
 }
 
+Array ConvolutionBase::aggregate_spent(Array x) {
+  Array y = env_.workspace.take(x.rows(), x.cols());
+  env_.aggregator.forward_spent(layer_, x.view(), y.view());
+  return y;
+}
+
+Array ConvolutionBase::aggregate_transposed_spent(Array x) {
+  Array y = env_.workspace.take(x.rows(), x.cols());
+  env_.aggregator.backward_spent(layer_, x.view(), y.view());
+  return y;
+}
+
 Array ConvolutionBase::product(const Array& x, MatrixView<const float> w) {
   Array q = env_.workspace.take(x.rows(), w.cols);
   const base::PhaseScope scope(env_.context.clock(), base::Phase::kGemm, "gemm");
@@ -59,7 +71,7 @@ class Gcn final : public ConvolutionBase {
     if (!aggregate_first_) {
       Array z = product(input.x.x, value("weight"));
       if (keep) kept_ = std::move(input.x);
-      return aggregate(z);
+      return aggregate_spent(std::move(z));
     }
     Operand h = input.h.empty() ? Operand{aggregate(input.x.x)} : std::move(input.h);
     input.x.reset();
@@ -71,8 +83,7 @@ class Gcn final : public ConvolutionBase {
 
   Array backward(Array dq, bool need_dx) override {
     if (!aggregate_first_) {
-      const Array g = aggregate_transposed(dq);
-      dq.reset();
+      const Array g = aggregate_transposed_spent(std::move(dq));
       weight_gradient(kept_, g, gradient("weight"));
       kept_.reset();
       return need_dx ? input_gradient(g) : Array();
@@ -80,9 +91,9 @@ class Gcn final : public ConvolutionBase {
     weight_gradient(kept_, dq, gradient("weight"));
     kept_.reset();
     if (!need_dx) return {};
-    const Array dh = input_gradient(dq);
+    Array dh = input_gradient(dq);
     dq.reset();
-    return aggregate_transposed(dh);
+    return aggregate_transposed_spent(std::move(dh));
   }
 
  private:

@@ -73,6 +73,9 @@ class ConvolutionBase : public Convolution {
   }
   [[nodiscard]] Array aggregate(const Array& x);             ///< A x
   [[nodiscard]] Array aggregate_transposed(const Array& x);  ///< A^T x
+  /// The same of an x that nobody else holds: it is overwritten.
+  [[nodiscard]] Array aggregate_spent(Array x);
+  [[nodiscard]] Array aggregate_transposed_spent(Array x);
   /// x w as a new array.
   [[nodiscard]] Array product(const Array& x, tensor::MatrixView<const float> w);
   /// out = x w^T + beta out.

@@ -16,7 +16,7 @@ class Sage final : public ConvolutionBase {
     Array q;
     Operand h = std::move(input.h);
     if (!aggregate_first_) {
-      q = aggregate(product(input.x.x, value("weight_neigh")));
+      q = aggregate_spent(product(input.x.x, value("weight_neigh")));
     } else {
       if (h.empty()) h = Operand{aggregate(input.x.x)};
       q = env_.workspace.take(h.x.rows(), out_);
@@ -41,8 +41,7 @@ class Sage final : public ConvolutionBase {
     if (!need_dx) return {};
     Array dh = env_.workspace.take(dq.rows(), in_);
     product_transposed(dq, value("weight_neigh"), 0, dh);
-    Array dx = aggregate_transposed(dh);
-    dh.reset();
+    Array dx = aggregate_transposed_spent(std::move(dh));
     product_transposed(dq, value("weight_self"), 1, dx);
     return dx;
   }

@@ -95,6 +95,27 @@ struct Aggregator::Workspace {
   double headroom = 1;  ///< most rows of a batch over those of the one under way
 };
 
+namespace {
+
+void check_shapes(const layout::GraphShard& shard, MatrixView<const float> x, MatrixView<const float> y) {
+  OPX_REQUIRE(x.rows == shard.block_rows && y.rows == x.rows && y.cols == x.cols, DimensionMismatch,
+              "aggregation of {} x {} into {} x {}; own rows are {}", x.rows, x.cols, y.rows, y.cols,
+              shard.block_rows);
+}
+
+/// A diag(t) x = A (diag(t) x): scales the rows of x, which is scratch, where that is less work than to look
+/// up a factor for each entry. Returns the factors that are left to the product.
+spmm::MultiplyOptions scale_columns(device::Context& context, const layout::Tile& tile, MatrixView<float> x) {
+  constexpr Index kWorthwhile = 4;  // entries of A for each row of x
+  spmm::MultiplyOptions factors = tile.factors();
+  if (factors.col_scale.empty() || tile.view().nnz() < kWorthwhile * x.rows) return factors;
+  tensor::scale_rows(context, x, factors.col_scale, x);
+  factors.col_scale = {};
+  return factors;
+}
+
+}  // namespace
+
 /// One aggregation under way; T is the type on the wire.
 template <class T>
 class Aggregator::Pass {
@@ -276,8 +297,10 @@ class Aggregator::Pass {
     }
     PhaseScope scope(context_.clock(), Phase::kSpmm, "aggregate multiply");
     if (sends_features()) {
-      const MatrixView<const T> in(panel.gathered.data(), a.cols, panel.own);
-      spmm::multiply(context_, a, in, out, tile_.factors());
+      const MatrixView<T> in(panel.gathered.data(), a.cols, panel.own);
+      spmm::MultiplyOptions factors = tile_.factors();
+      if constexpr (std::is_same_v<T, float>) factors = scale_columns(context_, tile_, in);
+      spmm::multiply(context_, a, MatrixView<const T>(in), out, factors);
     } else {
       spmm::multiply(context_, a, x_.middle_cols(columns), out, tile_.factors());
     }
@@ -405,6 +428,20 @@ void Aggregator::backward(Index layer, MatrixView<const float> x, MatrixView<flo
   detail::add_rest_of_rows(context_, c, diagonal_, x, y);
 }
 
+void Aggregator::forward_spent(Index layer, MatrixView<float> x, MatrixView<float> y,
+                               comm::CommPurpose purpose) {
+  if (!full_.empty()) return forward(layer, x, y, purpose);
+  workspace_->expect(options_.most_rows, x.rows);
+  run_spent(layer, false, x, y, purpose);
+}
+
+void Aggregator::backward_spent(Index layer, MatrixView<float> x, MatrixView<float> y,
+                                comm::CommPurpose purpose) {
+  if (!full_.empty()) return backward(layer, x, y, purpose);
+  workspace_->expect(options_.most_rows, x.rows);
+  run_spent(layer, true, x, y, purpose);
+}
+
 void Aggregator::self_normalise(std::span<const float> full, std::span<const float> diagonal) {
   OPX_REQUIRE((full.empty() || std::ssize(full) == shard_.block_rows) && full.size() == diagonal.size(),
               DimensionMismatch, "{} row sums and {} diagonal entries for {} rows", full.size(),
@@ -450,18 +487,32 @@ void Aggregator::forward_with_sums(Index layer, MatrixView<const float> x, Matri
   factors_known_ = true;
 }
 
-void Aggregator::run(Index layer, bool transposed, Wire wire, MatrixView<const float> x, MatrixView<float> y,
-                     comm::CommPurpose purpose) {
+const layout::Tile& Aggregator::tile_of(Index layer, bool transposed) const {
   const auto rotation = static_cast<std::size_t>(layer % 3);
   const layout::Tile* tile = (transposed ? shard_.transposed : shard_.tile)[rotation].get();
   OPX_REQUIRE(tile != nullptr, InvalidArgument, "this shard was loaded without the transposes of its tiles");
-  OPX_REQUIRE(x.rows == shard_.block_rows && y.rows == x.rows && y.cols == x.cols, DimensionMismatch,
-              "aggregation of {} x {} into {} x {}; own rows are {}", x.rows, x.cols, y.rows, y.cols,
-              shard_.block_rows);
+  return *tile;
+}
+
+void Aggregator::run_spent(Index layer, bool transposed, MatrixView<float> x, MatrixView<float> y,
+                           comm::CommPurpose purpose) {
+  const layout::Tile& tile = tile_of(layer, transposed);
+  if (grid_.grid().tensor_ranks() > 1 || x.size() == 0)
+    return run(layer, transposed, options_.wire, x, y, purpose);
+  check_shapes(shard_, x, y);
+  PhaseScope scope(context_.clock(), Phase::kSpmm, "aggregate multiply");
+  const spmm::MultiplyOptions factors = scale_columns(context_, tile, x);
+  spmm::multiply(context_, tile.view(), MatrixView<const float>(x), y, factors);
+}
+
+void Aggregator::run(Index layer, bool transposed, Wire wire, MatrixView<const float> x, MatrixView<float> y,
+                     comm::CommPurpose purpose) {
+  const layout::Tile& tile = tile_of(layer, transposed);
+  check_shapes(shard_, x, y);
   if (x.size() == 0) return;
   if (grid_.grid().tensor_ranks() == 1) {
     PhaseScope scope(context_.clock(), Phase::kSpmm, "aggregate multiply");
-    spmm::multiply(context_, tile->view(), x, y, tile->factors());
+    spmm::multiply(context_, tile.view(), x, y, tile.factors());
     return;
   }
   const layout::Roles roles = layout::roles_of(layer);
@@ -471,10 +522,10 @@ void Aggregator::run(Index layer, bool transposed, Wire wire, MatrixView<const f
   const Schedule schedule = make_schedule({members.size(), gathering.size(), reducing.size(), x.rows, x.cols},
                                           options_, members.backend() == "mpi");
   if (wire == Wire::kBfloat16) {
-    Pass<bfloat16>(context_, {members, gathering, reducing}, *tile, *workspace_, schedule, purpose, x, y)
+    Pass<bfloat16>(context_, {members, gathering, reducing}, tile, *workspace_, schedule, purpose, x, y)
         .run();
   } else {
-    Pass<float>(context_, {members, gathering, reducing}, *tile, *workspace_, schedule, purpose, x, y).run();
+    Pass<float>(context_, {members, gathering, reducing}, tile, *workspace_, schedule, purpose, x, y).run();
   }
 }
 

@@ -62,6 +62,14 @@ class Aggregator {
   void backward(Index layer, tensor::MatrixView<const float> x, tensor::MatrixView<float> y,
                 comm::CommPurpose purpose = comm::CommPurpose::kBackward);
 
+  /// The same for an x that is not needed any more: on one rank it is left scaled by the factors of A's
+  /// columns, which is cheaper than to look one up for every entry (docs/performance-spmm.md). With several
+  /// ranks x stays as it is: there what was gathered is scaled, whichever of the two is called.
+  void forward_spent(Index layer, tensor::MatrixView<float> x, tensor::MatrixView<float> y,
+                     comm::CommPurpose purpose = comm::CommPurpose::kForward);
+  void backward_spent(Index layer, tensor::MatrixView<float> x, tensor::MatrixView<float> y,
+                      comm::CommPurpose purpose = comm::CommPurpose::kBackward);
+
   /// Self-normalised rows (design.md 4.5): the part of A x off the diagonal is scaled to the sum of the full
   /// row, where the row lives.
   ///
@@ -83,6 +91,10 @@ class Aggregator {
   struct Workspace;
   template <class T>
   class Pass;
+  /// The tile of a layer; throws InvalidArgument where it was not loaded.
+  [[nodiscard]] const layout::Tile& tile_of(Index layer, bool transposed) const;
+  void run_spent(Index layer, bool transposed, tensor::MatrixView<float> x, tensor::MatrixView<float> y,
+                 comm::CommPurpose purpose);
   void run(Index layer, bool transposed, Wire wire, tensor::MatrixView<const float> x,
            tensor::MatrixView<float> y, comm::CommPurpose purpose);
   void forward_with_sums(Index layer, tensor::MatrixView<const float> x, tensor::MatrixView<float> y,

@@ -87,10 +87,10 @@ void draw_features(device::Context& context, tensor::MatrixView<T> x) {
 
 // Some rows of A as a matrix of their own, and the same rows of Y.
 double compare_rows(device::Context& context, const CsrView& a, const auto& x,
-                    tensor::MatrixView<const float> y, Index checked) {
+                    tensor::MatrixView<const float> y, const MeasureOptions& options) {
   double worst = 0;
   tensor::Matrix<float> expected(context, 1, y.cols);
-  const Index rows = std::min(checked, a.rows);
+  const Index rows = std::min(options.checked_rows, a.rows);
   for (Index k = 0; k < rows; ++k) {
     const Index i = even_range(a.rows, rows, k).begin;
     const auto row = static_cast<std::size_t>(i);
@@ -102,7 +102,9 @@ double compare_rows(device::Context& context, const CsrView& a, const auto& x,
                                        static_cast<std::size_t>(entries.size()));
     };
     const CsrView one{1, a.cols, offsets, cut(a.col_ids), cut(a.values)};
-    ref::multiply(context, one, x, expected.view(), {});
+    MultiplyOptions factors = options.factors;
+    if (!factors.row_scale.empty()) factors.row_scale = factors.row_scale.subspan(row, 1);
+    ref::multiply(context, one, x, expected.view(), factors);
     for (Index j = 0; j < y.cols; ++j)
       worst = std::max(worst, std::abs(static_cast<double>(y(i, j)) - expected(0, j)) /
                                   (1.0 + static_cast<double>(entries.size())));
@@ -124,8 +126,8 @@ Measurement measure_as(device::Context& context, const CsrView& a, const Measure
   draw_features<T>(context, x);
   const tensor::MatrixView<const T> in = x;
   Measurement m;
-  for (int k = 0; k < std::max(options.warmups, 1); ++k) multiply(context, a, in, y);
-  m.largest_error = compare_rows(context, a, in, y, options.checked_rows);
+  for (int k = 0; k < std::max(options.warmups, 1); ++k) multiply(context, a, in, y, options.factors);
+  m.largest_error = compare_rows(context, a, in, y, options);
   OPX_REQUIRE(m.largest_error < kErrorBound, InternalError,
               "multiply differs from the reference by {} (bound {})", m.largest_error, kErrorBound);
   BandwidthProbe probe(context, options.stream_words);
@@ -134,7 +136,7 @@ Measurement measure_as(device::Context& context, const CsrView& a, const Measure
     read.push_back(probe.read());
     triad.push_back(probe.triad());
     const double start = base::now_seconds();
-    multiply(context, a, in, y);
+    multiply(context, a, in, y, options.factors);
     seconds.push_back(base::now_seconds() - start);
   }
   OPX_REQUIRE(probe.finite(), InternalError, "the bandwidth probe summed to a value that is not finite");

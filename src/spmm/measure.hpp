@@ -28,6 +28,7 @@ struct MeasureOptions {
   std::size_t cache_bytes = 0;          ///< last-level cache; 0: measured, at most nominal_cache_bytes
   std::size_t nominal_cache_bytes = 0;  ///< 0: what the operating system says, or 32 MiB
   bool tight = false;                   ///< rows end to end, not at tensor::line_stride
+  MultiplyOptions factors = {};         ///< of the product that is measured
 };
 
 /// Median, 10th and 90th percentile (nearest rank) of some samples.
