@@ -195,6 +195,7 @@ mini_accuracy() {
   planted
   local table=(run bench/mini_accuracy.py --orthoplex "$orthoplex" --folder "$work" --threads "$threads")
   "${table[@]}" --graph cora,citeseer,amazon-photo --ratio 0.1
+  "${table[@]}" --graph cora,citeseer --ratio 0.1 --sampler stratified,cluster --estimator unbiased --without-full --seeds 4 --extra="--accumulate 5"
   "${table[@]}" --graph planted200k --ratio 0.1,0.02
   if [ -n "${OPX_RIVALS:-}" ]; then
     LD_LIBRARY_PATH=${CUDA_HOME:-/usr/local/cuda}/lib64:${LD_LIBRARY_PATH:-} CUDA_VISIBLE_DEVICES='' \

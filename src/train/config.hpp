@@ -47,7 +47,7 @@ struct MiniConfig {
   double batch_ratio = 0.1;            ///< share of all vertices in a sub-batch
   int batch_size = 0;                  ///< the same in vertices; 0: by batch_ratio
   std::string sampler = "stratified";  ///< sampling::Kind
-  std::string estimator = "auto";  ///< auto (resolve_estimator()) | sampling::Estimator
+  std::string estimator = "auto";      ///< auto (resolve_estimator()) | sampling::Estimator
   int accumulate = 1;                  ///< sub-batches of a replica in a step
   int pipeline_depth = 1;              ///< sub-batches built ahead
   int sampler_threads = 1;
