@@ -85,8 +85,11 @@ fi
 if [ -z "$gpus" ]; then say ""; say "no GPU: nothing was run"; exit $failed; fi
 
 head_line "GPU tests"
-if ctest --test-dir "$build" -L gpu --output-on-failure >"$build/gpu_tests.txt" 2>&1; then verdict good "ctest -L gpu"
-else verdict FAILED "ctest -L gpu (see $build/gpu_tests.txt)"; fi
+if ! ctest --test-dir "$build" -L gpu --output-on-failure >"$build/gpu_tests.txt" 2>&1; then
+  verdict FAILED "ctest -L gpu (see $build/gpu_tests.txt)"
+elif grep -qE '\(Skipped\)|No tests were found' "$build/gpu_tests.txt"; then
+  verdict FAILED "the GPU tests did not run: is the driver older than the CUDA runtime? (see $build/gpu_tests.txt)"
+else verdict good "ctest -L gpu"; fi
 grep -E '^ *[0-9]+/[0-9]+ Test|tests passed|\[  FAILED  \]|Failure' "$build/gpu_tests.txt" | tee -a "$out"
 
 head_line "compute-sanitizer"

@@ -88,6 +88,8 @@ void run_ranks(const Environment& environment, const train::RunConfig& config, i
   if (launch_from_environment().launched) {
     comm::mpi::Session().run(options, body);
   } else {
+    // Loading a kernel at its first launch may wait for one of NCCL's, which waits for another thread here.
+    if (ranks > 1 && device::gpu::runtime_name() == "cuda") ::setenv("CUDA_MODULE_LOADING", "EAGER", 0);
     comm::run_threads(ranks, options, body);
   }
 }

@@ -97,11 +97,18 @@ void Link::fail(const std::string& message, bool tell) noexcept {
     comms.swap(comms_);
   }
   const std::unique_lock lock(calls_, kPatience);
+  if (tell) world_.abort(message);      // first: an abort may wait for those of other ranks
+  static_cast<void>(ncclGroupStart());  // together: one by one, the first may wait for another's kernel
   for (const ncclComm_t comm : comms) static_cast<void>(ncclCommAbort(comm));
-  if (tell) world_.abort(message);
+  static_cast<void>(ncclGroupEnd());
 }
 
 void Link::watch(const std::stop_token& stop) {
+  try {
+    device().make_current();  // a thread starts on GPU 0, and its first query would make a context there
+  } catch (const std::exception& e) {
+    return fail(e.what(), true);
+  }
   while (!stop.stop_requested()) {
     {
       std::unique_lock lock(state_);

@@ -1,9 +1,9 @@
 // SPDX-FileCopyrightText: 2026 The Orthoplex authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The ways to multiply on a GPU; tuner.hpp chooses. Each is deterministic: the same operands give the same
-// bits in every run; two ways may differ by rounding. Arguments as spmm::multiply, checked by it. Private to
-// the backend and its tests.
+// The ways to multiply on a GPU; tuner.hpp chooses. Each but cuSPARSE's first two is deterministic: the same
+// operands give the same bits in every run; two ways may differ by rounding. Arguments as spmm::multiply,
+// checked by it. Private to the backend and its tests.
 #pragma once
 
 #include "spmm/multiply.hpp"

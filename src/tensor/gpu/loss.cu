@@ -102,7 +102,7 @@ struct CrossEntropy {
     const std::int32_t label = inside && rows.use[i] != 0 ? labels[i] : -1;
     const bool counts = label >= 0 && label < logits.cols;
     if (label >= logits.cols) mine.bad_row = std::min(mine.bad_row, i);
-    // Read before the gradient takes the logits' place: all lanes sum after it.
+    // Read before the gradient takes the logits' place.
     const double wanted = counts ? static_cast<double>(logits(i, label)) : 0.0;
     const SoftmaxRow row = softmax_row(lanes, counts ? logits.row(i) : nullptr, counts ? logits.cols : 0);
     const double weight = counts ? rows.weight(i) : 0.0;
@@ -110,6 +110,7 @@ struct CrossEntropy {
       mine.sum += weight * (std::log(static_cast<double>(row.sum)) + static_cast<double>(row.max) - wanted);
       ++mine.terms;
     }
+    dg::sync_warp();
     if (!inside || gradient.data == nullptr) return;
     const auto scale = static_cast<float>(rows.scale * weight);
     for (Index j = lanes.in_row(); j < logits.cols; j += lanes.lanes) {
