@@ -4,6 +4,7 @@
 #include <limits>
 #include <numeric>
 
+#include "support/epilogue_case.hpp"
 #include "support/gpu_matrices.hpp"
 #include "tensor/elementwise.hpp"
 #include "tensor/kernels.hpp"
@@ -18,33 +19,10 @@ using test::worst_difference;
 
 constexpr std::array kNorms = {Norm::kNone, Norm::kLayer, Norm::kRms, Norm::kBatch};
 
-/// One epilogue with all its arguments, on the host.
-struct Case {
-  Index rows, cols;
-  std::vector<float> bias, gamma, beta, mean, inverse_std;
-  Epilogue epilogue;
-  Strided<float> q, residual, dy;
-
+/// Rows four elements further apart, so that aligned ones stay so.
+struct Case : test::EpilogueCase {
   Case(Index rows_, Index cols_, Norm norm, Activation activation, float rate, Index gap)
-      : rows(rows_),
-        cols(cols_),
-        bias(test::random_vector(cols, 1)),
-        gamma(test::random_vector(cols, 2, 0.5F, 1.5F)),
-        beta(test::random_vector(cols, 3)),
-        mean(test::random_vector(cols, 4)),
-        inverse_std(test::random_vector(cols, 5, 0.5F, 2)),
-        q(Strided<float>::random(rows, cols, gap, 6, -2, 2)),
-        residual(Strided<float>::random(rows, cols, gap + 4, 7)),
-        dy(Strided<float>::random(rows, cols, gap + 8, 8)) {
-    epilogue.bias = bias;
-    epilogue.norm = norm;
-    epilogue.activation = activation;
-    epilogue.dropout = {.rate = rate, .seed = 99, .step = 5, .layer = 2, .vertex_begin = Index{1} << 33};
-    if (norm != Norm::kNone) epilogue.gamma = gamma;
-    if (norm == Norm::kLayer || norm == Norm::kBatch) epilogue.beta = beta;
-    if (norm == Norm::kBatch) epilogue.batch_mean = mean, epilogue.batch_inverse_std = inverse_std;
-  }
-  Case(const Case&) = delete;
+      : EpilogueCase(rows_, cols_, norm, activation, rate, gap, 4) {}
 };
 
 /// The same on the GPU.
