@@ -48,6 +48,22 @@ Outcome aggregate(device::Context& context, ProcessGrid& grid, const layout::Gra
   return out;
 }
 
+/// The same of an operand that may be overwritten; with several ranks it must stay as it is.
+void check_spent(device::Context& context, ProcessGrid& grid, const layout::GraphShard& shard,
+                 Aggregator& aggregator, Index layer, bool backward, const Dense& x, const Dense& want,
+                 const std::string& what) {
+  const Matrix<float> before = test::own_rows(context, shard, x);
+  Matrix<float> spent = test::own_rows(context, shard, x), y(context, shard.block_rows, x.cols);
+  if (backward) {
+    aggregator.backward_spent(layer, spent.view(), y.view());
+  } else {
+    aggregator.forward_spent(layer, spent.view(), y.view());
+  }
+  test::expect_own_rows(shard, y, want, 2e-5, what + " spent");
+  if (grid.grid().tensor_ranks() > 1)
+    EXPECT_TRUE(std::ranges::equal(spent.span(), before.span())) << what << ": x was overwritten";
+}
+
 Index words(const layout::GraphShard& shard, Index layer, Index width, bool backward) {
   return layout::aggregate_words(shard.grid, layout::roles_of(layer), shard.coord, shard.block_rows, width,
                                  backward)
@@ -75,6 +91,7 @@ void check_graph(comm::Communicator& world, const layout::Grid& shape, const tes
         const Outcome out = aggregate(context, grid, shard, aggregator, layer, backward, x);
         test::expect_own_rows(shard, out.y, want[backward ? 1 : 0], 2e-5, what);
         EXPECT_EQ(out.bytes, 4 * words(shard, layer, width, backward)) << what;
+        check_spent(context, grid, shard, aggregator, layer, backward, x, want[backward ? 1 : 0], what);
       }
     }
   }
