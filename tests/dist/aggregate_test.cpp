@@ -4,7 +4,9 @@
 // The scatter scheme against dense products in double, over all factorings of the ranks there are.
 #include "parallel/aggregate.hpp"
 
+#include <algorithm>
 #include <cstring>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -60,8 +62,10 @@ void check_spent(device::Context& context, ProcessGrid& grid, const layout::Grap
     aggregator.forward_spent(layer, spent.view(), y.view());
   }
   test::expect_own_rows(shard, y, want, 2e-5, what + " spent");
-  if (grid.grid().tensor_ranks() > 1)
-    EXPECT_TRUE(std::ranges::equal(spent.span(), before.span())) << what << ": x was overwritten";
+  if (grid.grid().tensor_ranks() == 1) return;
+  // Bytes: padded rows are NaN.
+  EXPECT_TRUE(std::ranges::equal(std::as_bytes(spent.span()), std::as_bytes(before.span())))
+      << what << ": x was overwritten";
 }
 
 Index words(const layout::GraphShard& shard, Index layer, Index width, bool backward) {
