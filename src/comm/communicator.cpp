@@ -120,6 +120,10 @@ void Request::wait() {
   impl->wait();
 }
 
+void Request::hand_on() {
+  if (impl_ && !impl_->hand_on()) wait();
+}
+
 namespace {
 
 struct Outcome {

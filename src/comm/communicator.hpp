@@ -116,6 +116,8 @@ class Request {
     /// Gives the operation up while an exception unwinds: returns soon, and after it no rank touches the
     /// buffers.
     virtual void cancel() noexcept = 0;
+    /// See Request::hand_on(). False: there is nothing but to wait().
+    virtual bool hand_on() { return false; }
   };
   Request() = default;
   explicit Request(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -123,6 +125,10 @@ class Request {
   Request& operator=(Request&& other) noexcept;
   ~Request();
   void wait();
+  /// Lets collectives that this rank starts from now on read what this one writes, and nothing else: where
+  /// collectives are put on streams (Communicator::on_streams) neither the host nor the compute stream waits;
+  /// wait() is still due. Elsewhere it is wait().
+  void hand_on();
 
  private:
   std::unique_ptr<Impl> impl_;
@@ -138,6 +144,10 @@ class Communicator {
   [[nodiscard]] virtual Traffic&
   traffic() noexcept = 0;  ///< this rank's counters, shared with its sub-communicators
   [[nodiscard]] virtual std::string_view backend() const noexcept = 0;  ///< "threads", "mpi", "self", "nccl"
+
+  /// Whether collectives on memory of a GPU are put on streams of the Device, so that neither starting one
+  /// nor waiting for it blocks the host (NCCL).
+  [[nodiscard]] virtual bool on_streams() const noexcept { return false; }
 
   /// Ranks of one color (>= 0) form a group, ordered by (key, rank); never null. Sets the axis of the new
   /// group, which must not outlive the job.

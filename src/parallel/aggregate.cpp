@@ -20,6 +20,9 @@ void check_shapes(const layout::GraphShard& shard, MatrixView<const float> x, Ma
               shard.block_rows);
 }
 
+/// Whether collectives of a group run while this rank computes.
+bool overlaps(const comm::Communicator& group) { return group.on_streams() || group.backend() == "mpi"; }
+
 }  // namespace
 
 Aggregator::Aggregator(device::Context& context, ProcessGrid& grid, const layout::GraphShard& shard,
@@ -157,7 +160,7 @@ void Aggregator::run(Index layer, bool transposed, Wire wire, MatrixView<const f
   comm::Communicator &gathering = grid_.axis(transposed ? roles.k : roles.r),
                      &reducing = grid_.axis(transposed ? roles.r : roles.k);
   const Schedule schedule = make_schedule({members.size(), gathering.size(), reducing.size(), x.rows, x.cols},
-                                          options_, members.backend() == "mpi");
+                                          options_, overlaps(members));
   if (wire == Wire::kBfloat16) {
     Pass<bfloat16>(context_, {members, gathering, reducing}, tile, *workspace_, schedule, purpose, x, y)
         .run();

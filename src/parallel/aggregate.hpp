@@ -22,7 +22,7 @@ enum class Wire : std::uint8_t { kFloat32, kBfloat16 };
 
 /// Whether several panels are in flight together (work space of two), or run one after the other (of one).
 enum class Pipeline : std::uint8_t {
-  kAuto,  ///< on under MPI; ranks as threads copy inside wait(), where nothing overlaps
+  kAuto,  ///< on under MPI and NCCL; ranks as threads copy inside wait(), where nothing overlaps
   kOn,
   kOff,
 };
@@ -38,7 +38,7 @@ struct AggregateOptions {
 };
 
 /// Bytes of the work space of one aggregation of width `width` on `rows` own rows, on the rank with the most
-/// columns: what an Aggregator keeps at most. `overlaps`: the backend is MPI.
+/// columns: what an Aggregator keeps at most. `overlaps`: the backend is MPI or NCCL.
 [[nodiscard]] std::int64_t aggregate_workspace(const layout::Grid& grid, layout::Roles roles, Index rows,
                                                Index width, bool backward, const AggregateOptions& options,
                                                bool overlaps);

@@ -128,6 +128,7 @@ class Aggregator::Pass {
         tile_(tile),
         workspace_(workspace),
         pipelined_(schedule.pipelined),
+        on_streams_(schedule.pipelined && groups.c.on_streams()),
         purpose_(purpose),
         x_(x),
         y_(y) {
@@ -136,7 +137,9 @@ class Aggregator::Pass {
   }
 
   void run() {
-    if (pipelined_) {
+    if (on_streams_) {
+      run_on_streams();
+    } else if (pipelined_) {
       run_pipelined();
     } else {
       run_in_turn();
@@ -178,6 +181,37 @@ class Aggregator::Pass {
     unpack(panels - 1);
   }
 
+  /// The same where collectives are queued on streams of a GPU and the host waits for nothing: what has to
+  /// run beside a multiplication must be put on its stream before the multiplication is put on the compute
+  /// stream, for a collective begins when the compute stream has done what it holds. So
+  ///
+  ///   compute   ... SpMM q-1 | wait gather q, pack q+2, SpMM q                       | wait return q-1,
+  ///   unpack comm      ...          | gather q+1, columns q+2, reduce q-1 (moves), return q-1 | sums ... |
+  ///   reduce q-1 (adds)                                       |
+  ///
+  /// all between the same two bars at the same time, and two slots of the workspace serve as above (without a
+  /// gather SpMM q reads what columns q + 2 will overwrite, which then starts behind it).
+  void run_on_streams() {
+    const auto panels = static_cast<Index>(panels_.size());
+    const bool gathers = groups_.gather.size() > 1;
+    start_columns(0);
+    start_gather(0);
+    start_columns(1);
+    for (Index q = 0; q <= panels; ++q) {
+      if (exists(q)) {
+        finish(at(q).columns, detail::kToColumns);
+        finish(at(q).gather, detail::kGather);
+      }
+      start_gather(q + 1);
+      if (gathers) start_columns(q + 2);
+      start_reduce(q - 1);
+      start_return(q - 1);
+      if (exists(q)) multiply(q);
+      if (!gathers) start_columns(q + 2);
+      unpack(q - 1);
+    }
+  }
+
   void run_in_turn() {
     for (Index q = 0; exists(q); ++q) {
       side_ = 1;
@@ -212,6 +246,12 @@ class Aggregator::Pass {
   void finish(comm::Request& request, std::string_view label) {
     base::PhaseScope scope(context_.clock(), base::Phase::kComm, label);
     request.wait();
+  }
+  /// Where nobody but the next collective reads what this one writes. A panel alone has two slots for all
+  /// stages, which may grow: the memory before must not be in use then.
+  void hand_on(comm::Request& request, std::string_view label) {
+    base::PhaseScope scope(context_.clock(), base::Phase::kComm, label);
+    on_streams_ ? request.hand_on() : request.wait();
   }
 
   void plan(int panels, int q) {
@@ -273,11 +313,12 @@ class Aggregator::Pass {
   void start_gather(Index q) {
     if (!exists(q) || !sends_features()) return;
     Panel& panel = at(q);
-    finish(panel.columns, detail::kToColumns);
     if (groups_.gather.size() == 1) {
+      if (!on_streams_) finish(panel.columns, detail::kToColumns);
       panel.gathered = panel.column_rows;
       return;
     }
+    hand_on(panel.columns, detail::kToColumns);
     base::PhaseScope scope(context_.clock(), base::Phase::kComm, detail::kGather);
     panel.gathered =
         scratch<T>(Workspace::kGathered, q, std::ssize(panel.column_rows) * groups_.gather.size());
@@ -347,11 +388,12 @@ class Aggregator::Pass {
   void start_return(Index q) {
     if (!exists(q) || !sends_sums()) return;
     Panel& panel = at(q);
-    finish(panel.reduce, detail::kReduce);
     if (groups_.c.size() == 1) {
+      if (!on_streams_) finish(panel.reduce, detail::kReduce);
       panel.back = panel.summed;
       return;
     }
+    hand_on(panel.reduce, detail::kReduce);
     base::PhaseScope scope(context_.clock(), base::Phase::kComm, detail::kToRows);
     panel.back = scratch<T>(Workspace::kReturned, q, rows() * panel.total);
     panel.returned = groups_.c.template iall_to_all_v<T>(panel.summed, own_counts(panel), panel.back,
@@ -362,6 +404,7 @@ class Aggregator::Pass {
   void unpack(Index q) {
     if (!exists(q) || !sends_sums()) return;
     Panel& panel = at(q);
+    if (on_streams_) finish(panel.reduce, detail::kReduce);
     finish(panel.returned, detail::kToRows);
     if (static_cast<const void*>(panel.back.data()) == y_.data) return;
     base::PhaseScope scope(context_.clock(), base::Phase::kPack, "aggregate unpack");
@@ -377,7 +420,7 @@ class Aggregator::Pass {
   Groups groups_;
   const layout::Tile& tile_;
   Workspace& workspace_;
-  bool pipelined_;
+  bool pipelined_, on_streams_;
   Index side_ = 1;
   comm::CommPurpose purpose_;
   tensor::MatrixView<const float> x_;

@@ -56,6 +56,11 @@ class NcclRequest final : public Request::Impl {
  public:
   NcclRequest(std::shared_ptr<Link> link, std::shared_ptr<gpu::Event> done)
       : link_(std::move(link)), done_(std::move(done)) {}
+  bool hand_on() override {
+    link_->check();
+    link_->device().wait(link_->stream(), *done_);
+    return true;
+  }
   void wait() override {
     follow();  // after an error, too: buffers are freed in the order of the compute stream
     link_->check();
@@ -75,26 +80,33 @@ class NcclRequest final : public Request::Impl {
   std::shared_ptr<gpu::Event> done_;
 };
 
-/// Memory in the order of the kComm stream.
+/// Memory in the order of the kComm stream, until another one reads it.
 class Scratch {
  public:
   Scratch(Link& link, Index bytes)
       : link_(link),
+        last_(link.stream()),
         bytes_(static_cast<std::size_t>(bytes)),
         data_(static_cast<std::byte*>(link.device().allocate(bytes_, link.stream()))) {}
   Scratch(const Scratch&) = delete;
   Scratch& operator=(const Scratch&) = delete;
-  ~Scratch() { link_.device().deallocate(data_, bytes_, link_.stream()); }
+  ~Scratch() { link_.device().deallocate(data_, bytes_, last_); }
   [[nodiscard]] std::byte* data() const noexcept { return data_; }
+  /// `reader` waits for the kComm stream, and the memory is given back in its order.
+  void hand_to(gpu::Stream reader) {
+    link_.device().order(link_.stream(), reader);
+    last_ = reader;
+  }
 
  private:
   Link& link_;
+  gpu::Stream last_;
   std::size_t bytes_;
   std::byte* data_;
 };
 
-/// While a collective is put on the kComm stream. Where that is cut short by an error, the compute stream, in
-/// whose order buffers are freed, waits for what was put there.
+/// While a collective is put on the kComm stream, and perhaps its sum on kReduce. Where that is cut short by
+/// an error, the compute stream, in whose order buffers are freed, waits for what was put there.
 class Section {
  public:
   explicit Section(Link& link) : link_(&link) { link.device().order(link.device().compute(), link.stream()); }
@@ -104,6 +116,7 @@ class Section {
     if (link_ == nullptr) return;
     try {
       link_->device().order(link_->stream(), link_->device().compute());
+      link_->device().order(link_->sums(), link_->device().compute());
     } catch (...) {  // the error that unwinds is the one to report
     }
   }
@@ -134,6 +147,7 @@ class NcclCommunicator final : public Communicator {
   CommAxis axis() const noexcept override { return inner_->axis(); }
   Traffic& traffic() noexcept override { return inner_->traffic(); }
   std::string_view backend() const noexcept override { return "nccl"; }
+  bool on_streams() const noexcept override { return true; }
   std::unique_ptr<Communicator> split(int color, int key, CommAxis axis) override {
     return std::make_unique<NcclCommunicator>(member_.shared_link(), inner_->split(color, key, axis));
   }
@@ -164,7 +178,11 @@ class NcclCommunicator final : public Communicator {
   }
   /// Counts the call and lets the kComm stream wait for the compute stream.
   [[nodiscard]] Section begin(CommPurpose p, Index received);
-  [[nodiscard]] Request end(Section& section, Collective what, CommPurpose p);
+  [[nodiscard]] Request end(Section& section, Collective what, CommPurpose p) {
+    return end(section, what, p, link().stream());
+  }
+  /// `last`: the stream that holds the collective's end.
+  [[nodiscard]] Request end(Section& section, Collective what, CommPurpose p, gpu::Stream last);
   /// For every peer in turn, within one group of NCCL calls: what to send it and where to receive.
   struct Message {
     const std::byte* send;
@@ -175,7 +193,7 @@ class NcclCommunicator final : public Communicator {
   void exchange(const std::string& what, base::FunctionRef<Message(int peer)> message);
   void copy(const void* from, void* to, Index bytes);
   void sum(const std::byte* others, const std::byte* own, std::byte* out, Index count, DataType type,
-           ReduceOp op);
+           ReduceOp op, gpu::Stream stream);
   void reduce_by_gather(const std::string& what, std::byte* data, Index count, DataType type, ReduceOp op);
   void reduce_by_scatter(const std::string& what, std::byte* data, Index count, DataType type, ReduceOp op);
 
@@ -203,8 +221,8 @@ Section NcclCommunicator::begin(CommPurpose p, Index received) {
   return Section(link());
 }
 
-Request NcclCommunicator::end(Section& section, Collective what, CommPurpose p) {
-  auto request = std::make_unique<NcclRequest>(member_.shared_link(), link().launched(title(what, p)));
+Request NcclCommunicator::end(Section& section, Collective what, CommPurpose p, gpu::Stream last) {
+  auto request = std::make_unique<NcclRequest>(member_.shared_link(), link().launched(title(what, p), last));
   section.done();
   return Request(std::move(request));
 }
@@ -236,8 +254,8 @@ void NcclCommunicator::exchange(const std::string& what, base::FunctionRef<Messa
 }
 
 void NcclCommunicator::sum(const std::byte* others, const std::byte* own, std::byte* out, Index count,
-                           DataType type, ReduceOp op) {
-  comm::gpu::reduce(link().device(), link().stream(),
+                           DataType type, ReduceOp op, gpu::Stream stream) {
+  comm::gpu::reduce(link().device(), stream,
                     {.others = others,
                      .own = own,
                      .out = out,
@@ -270,7 +288,7 @@ void NcclCommunicator::reduce_by_gather(const std::string& what, std::byte* data
   exchange(what, [&](int peer) {
     return Message{data, bytes, others.data() + bytes * (peer < rank() ? peer : peer - 1), bytes};
   });
-  sum(others.data(), data, data, count, type, op);
+  sum(others.data(), data, data, count, type, op, link().stream());
 }
 
 // Reduce-scatter of even shares, then their all-gather, in place.
@@ -287,7 +305,7 @@ void NcclCommunicator::reduce_by_scatter(const std::string& what, std::byte* dat
     return Message{data + share(peer).begin, share(peer).size(),
                    others.data() + mine.size() * (peer < rank() ? peer : peer - 1), mine.size()};
   });
-  sum(others.data(), data + mine.begin, data + mine.begin, mine.size() / width, type, op);
+  sum(others.data(), data + mine.begin, data + mine.begin, mine.size() / width, type, op, link().stream());
   exchange(what, [&](int peer) {
     return Message{data + mine.begin, mine.size(), data + share(peer).begin, share(peer).size()};
   });
@@ -352,17 +370,20 @@ Request NcclCommunicator::ireduce_scatter_raw(const void* send, void* receive, I
   Section section = begin(p, bytes * (size() - 1));
   const auto* from = static_cast<const std::byte*>(send);
   auto* to = static_cast<std::byte*>(receive);
+  gpu::Stream last = link().stream();
   if (size() == 1) {
     copy(from, to, bytes);
   } else if (bytes > 0) {
-    const Scratch others(link(), bytes * (size() - 1));
+    Scratch others(link(), bytes * (size() - 1));
     exchange(title(Collective::kReduceScatter, p), [&](int peer) {
       return Message{from + bytes * peer, bytes, others.data() + bytes * (peer < rank() ? peer : peer - 1),
                      bytes};
     });
-    sum(others.data(), from + bytes * rank(), to, count, type, op);
+    last = link().sums();
+    others.hand_to(last);
+    sum(others.data(), from + bytes * rank(), to, count, type, op, last);
   }
-  return end(section, Collective::kReduceScatter, p);
+  return end(section, Collective::kReduceScatter, p, last);
 }
 
 Request NcclCommunicator::iall_to_all_v_bytes(std::span<const std::byte> send, std::vector<Index> send_counts,

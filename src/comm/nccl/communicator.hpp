@@ -4,10 +4,12 @@
 // Collectives on GPU memory over NCCL. Private to comm/ and its tests: others ask device_communicator().
 //
 // A collective is put on the Device's kComm stream, behind what the compute stream holds when it is called;
-// Request::wait() lets the compute stream go on behind it. The host waits for nothing. Bytes travel by
-// grouped sends and receives (all_gather: NCCL's own); sums are kernels of ours in rank order
-// (gpu/reduce.hpp), so results equal those of threads and MPI to the bit. What is received is what Traffic
-// counts.
+// Request::wait() lets the compute stream go on behind it. The host waits for nothing. One stream for all of
+// them: kernels of two NCCL communicators that run at the same time may keep each other from a GPU and wait
+// for ever, and one stream gives them one order on every rank. A reduce_scatter's sum, which is local, goes
+// on kReduce, so that the next transfer runs beside it. Bytes travel by grouped sends and receives
+// (all_gather: NCCL's own); sums are kernels of ours in rank order (gpu/reduce.hpp), so results equal those
+// of threads and MPI to the bit. What is received is what Traffic counts.
 #pragma once
 
 #include <memory>

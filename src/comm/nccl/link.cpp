@@ -78,9 +78,9 @@ void Link::group(const std::string& what, base::FunctionRef<void()> calls) {
   verify(ncclGroupEnd(), "ncclGroupEnd");
 }
 
-std::shared_ptr<gpu::Event> Link::launched(std::string what) {
+std::shared_ptr<gpu::Event> Link::launched(std::string what, gpu::Stream last) {
   auto event = std::make_shared<gpu::Event>();
-  device().record(*event, stream());
+  device().record(*event, last);
   const std::lock_guard lock(state_);
   calling_.clear();
   if (pending_.empty()) progress_ = base::now_seconds();

@@ -35,6 +35,7 @@ class Link {
   [[nodiscard]] device::Context& context() noexcept { return context_; }
   [[nodiscard]] gpu::Device& device() noexcept { return context_.gpu(); }
   [[nodiscard]] gpu::Stream stream() noexcept { return device().stream(gpu::StreamUse::kComm); }
+  [[nodiscard]] gpu::Stream sums() noexcept { return device().stream(gpu::StreamUse::kReduce); }
   [[nodiscard]] ncclComm_t make(int ranks, const ncclUniqueId& id, int rank);
   /// Collective, as the communicators' other calls; at once where the job has failed or unwinds.
   void destroy(ncclComm_t comm) noexcept;
@@ -45,8 +46,8 @@ class Link {
   void group(const std::string& what, base::FunctionRef<void()> calls);
   /// A CommError that names the call where the code is not ncclSuccess.
   void verify(ncclResult_t code, const char* call) const;
-  /// An event behind everything on stream(); the watchdog waits for it.
-  [[nodiscard]] std::shared_ptr<gpu::Event> launched(std::string what);
+  /// An event behind everything on `last`, stream() or sums(); the watchdog waits for it.
+  [[nodiscard]] std::shared_ptr<gpu::Event> launched(std::string what, gpu::Stream last);
 
   /// Ends all communicators of this rank, whose kernels then leave the GPU; the first message counts. `tell`:
   /// and fails the job.

@@ -41,8 +41,9 @@ struct Stream {
   void* native = nullptr;
 };
 
-/// The queues of a Device by use.
-enum class StreamUse : std::uint8_t { kCompute, kComm, kCopy, kSample, kCount };
+/// The queues of a Device by use: what the model computes; what NCCL moves; sums of what it brought, so that
+/// the next transfer need not wait for them; copies; batch construction.
+enum class StreamUse : std::uint8_t { kCompute, kComm, kReduce, kCopy, kSample, kCount };
 
 /// A point in a stream's order. Owns its native event.
 class Event {
@@ -62,6 +63,7 @@ class Event {
 /// What a run costs beside kernels; a step of mini-batch mode is to leave `synchronisations` alone.
 struct Counters {
   std::int64_t launches = 0, synchronisations = 0;
+  std::int64_t waits = 0;  ///< of streams for events: wait() and order(); the host goes on
   std::int64_t bytes_to_device = 0, bytes_to_host = 0;
 };
 

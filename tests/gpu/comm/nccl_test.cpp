@@ -8,40 +8,18 @@
 #include <thread>
 #include <vector>
 
-#include <nccl.h>
-
 #include "base/random.hpp"
 #include "comm/device_communicator.hpp"
-#include "comm/nccl/communicator.hpp"
-#include "comm/threads/job.hpp"
 #include "device/transfer.hpp"
 #include "support/gpu.hpp"
+#include "support/nccl_ranks.hpp"
 
 namespace opx::comm {
 namespace {
 
 constexpr Index kSizes[] = {0, 1, 5, 1000, 5003};
 
-/// One rank: its GPU, its communicator over NCCL, the threads' beneath it.
-struct Rank {
-  explicit Rank(Communicator& beneath, double timeout = 600)
-      : threads(beneath), context({.threads = 1, .gpu = 0}) {
-    test::fake_nccl_device(&context.gpu());
-    nccl = nccl::make_communicator(context, beneath, timeout);
-  }
-  Communicator& threads;
-  device::Context context;
-  std::unique_ptr<Communicator> nccl;
-};
-
-void with_ranks(std::initializer_list<int> sizes, base::FunctionRef<void(Rank&)> body) {
-  for (const int ranks : sizes) {
-    run_threads(ranks, {.timeout_seconds = 120}, [&](Communicator& world) {
-      Rank rank(world);
-      body(rank);
-    });
-  }
-}
+using Rank = test::NcclRank;
 
 template <class T>
 std::vector<T> inputs(int rank, Index n) {
@@ -107,7 +85,7 @@ class GpuNccl : public test::GpuTest {
 };
 
 TEST_F(GpuNccl, CollectivesEqualThoseOfThreads) {
-  with_ranks({1, 2, 3, 4}, [](Rank& rank) {
+  test::with_nccl_ranks({1, 2, 3, 4}, [](Rank& rank) {
     EXPECT_EQ(rank.nccl->backend(), "nccl");
     all_collectives<float>(rank);
     all_collectives<bfloat16>(rank);
@@ -121,7 +99,7 @@ Index uneven(int from, int to, Index scale) {
 }
 
 TEST_F(GpuNccl, PartsOfAnyLength) {
-  with_ranks({1, 2, 3, 5}, [](Rank& rank) {
+  test::with_nccl_ranks({1, 2, 3, 5}, [](Rank& rank) {
     const int me = rank.threads.rank(), ranks = rank.threads.size();
     for (const Index scale : {0, 1, 13, 2003}) {
       std::vector<Index> gathered, sent, received;
@@ -146,7 +124,7 @@ TEST_F(GpuNccl, PartsOfAnyLength) {
 }
 
 TEST_F(GpuNccl, GatherInPlaceAndSeveralUnderWay) {
-  with_ranks({2, 4}, [](Rank& rank) {
+  test::with_nccl_ranks({2, 4}, [](Rank& rank) {
     constexpr Index kPart = 700;
     const int me = rank.threads.rank(), ranks = rank.threads.size();
     const auto pair = rank.nccl->split(me / 2, me % 2, CommAxis::kX);
@@ -183,7 +161,7 @@ TEST_F(GpuNccl, GatherInPlaceAndSeveralUnderWay) {
 }
 
 TEST_F(GpuNccl, HostMemoryGoesToTheRanksBeneath) {
-  with_ranks({2}, [](Rank& rank) {
+  test::with_nccl_ranks({2}, [](Rank& rank) {
     std::vector<double> data{1.5};
     rank.nccl->all_reduce(std::span(data), ReduceOp::kSum, CommPurpose::kLoss);
     EXPECT_EQ(data[0], 3.0);

@@ -1,8 +1,6 @@
 // SPDX-FileCopyrightText: 2026 The Orthoplex authors
 // SPDX-License-Identifier: Apache-2.0
 #include <atomic>
-#include <chrono>
-#include <condition_variable>
 #include <cstring>
 #include <deque>
 #include <map>
@@ -19,12 +17,10 @@
 namespace {
 
 using opx::device::gpu::Device;
-constexpr auto kPatience = std::chrono::seconds(60);
 
 /// What is under way between the ranks of one communicator, by (from, to).
 struct World {
   std::mutex mutex;
-  std::condition_variable changed;
   std::map<std::pair<int, int>, std::deque<std::vector<std::byte>>> mail;
   bool aborted = false;
 };
@@ -63,19 +59,22 @@ std::map<std::string, std::weak_ptr<World>> worlds;
 
 void send(World& world, int rank, const Call& call) {
   const auto* from = static_cast<const std::byte*>(call.from);
-  {
-    const std::lock_guard lock(world.mutex);
-    world.mail[{rank, call.peer}].emplace_back(from, from + call.bytes);
-  }
-  world.changed.notify_all();
+  const std::lock_guard lock(world.mutex);
+  world.mail[{rank, call.peer}].emplace_back(from, from + call.bytes);
+}
+
+bool all_there(World& world, int rank, const std::vector<Call>& calls) {
+  const std::lock_guard lock(world.mutex);
+  std::map<int, std::size_t> wanted;
+  for (const Call& c : calls)
+    if (!c.sends && world.mail[{c.peer, rank}].size() < ++wanted[c.peer]) return world.aborted;
+  return true;
 }
 
 void receive(World& world, int rank, const Call& call) {
-  std::unique_lock lock(world.mutex);
+  const std::lock_guard lock(world.mutex);
   auto& box = world.mail[{call.peer, rank}];
-  const bool there = world.changed.wait_for(lock, kPatience, [&] { return world.aborted || !box.empty(); });
   if (world.aborted) return;  // as a kernel of an aborted communicator: it ends, its memory is garbage
-  OPX_REQUIRE(there, CommError, "fake NCCL: rank {} sends nothing to rank {}", call.peer, rank);
   OPX_REQUIRE(box.front().size() == call.bytes, CommError,
               "fake NCCL: rank {} sends {} bytes to rank {} for {}", call.peer, box.front().size(), rank,
               call.bytes);
@@ -83,17 +82,23 @@ void receive(World& world, int rank, const Call& call) {
   box.pop_front();
 }
 
-// All of a group's sends before its receives: as with NCCL, their order within the group does not matter.
+// All of a group's sends before its receives: as with NCCL, their order within the group does not matter. The
+// stream stands still until the peers have sent, the host does not.
 void put(const Pending& group) {
+  namespace host = opx::device::gpu::host;
   const std::shared_ptr<World> world = group.comm->world;
   const int rank = group.comm->rank;
-  opx::device::gpu::host::enqueue(*group.comm->device, {group.stream}, "nccl",
-                                  [world, rank, calls = group.calls] {
-                                    for (const Call& c : calls)
-                                      if (c.sends) send(*world, rank, c);
-                                    for (const Call& c : calls)
-                                      if (!c.sends) receive(*world, rank, c);
-                                  });
+  host::enqueue(*group.comm->device, {group.stream}, "nccl send", [world, rank, calls = group.calls] {
+    for (const Call& c : calls)
+      if (c.sends) send(*world, rank, c);
+  });
+  host::enqueue(
+      *group.comm->device, {group.stream}, "nccl receive",
+      [world, rank, calls = group.calls] {
+        for (const Call& c : calls)
+          if (!c.sends) receive(*world, rank, c);
+      },
+      [world, rank, calls = group.calls] { return all_there(*world, rank, calls); });
 }
 
 ncclResult_t add(ncclComm_t comm, cudaStream_t stream, const Call& call) {
@@ -131,7 +136,6 @@ ncclResult_t ncclCommAbort(ncclComm_t comm) {
     const std::lock_guard lock(comm->world->mutex);
     comm->world->aborted = true;
   }
-  comm->world->changed.notify_all();
   return ncclCommDestroy(comm);
 }
 

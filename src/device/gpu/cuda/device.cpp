@@ -104,8 +104,21 @@ struct Device::Impl {
 
   void use() const { cuda::use_device(ordinal); }
   void checked(cudaError_t code, const char* call) const { check(code, call, last_kernel.load()); }
+  void make_streams();
   void trim();
 };
+
+// Transfers go first: a product that fills the GPU would otherwise let them in when it ends.
+void Device::Impl::make_streams() {
+  int least = 0, greatest = 0;
+  check(cudaDeviceGetStreamPriorityRange(&least, &greatest), "cudaDeviceGetStreamPriorityRange");
+  for (std::size_t use = 0; use < streams.size(); ++use) {
+    const auto which = static_cast<StreamUse>(use);
+    const bool transfers = which == StreamUse::kComm || which == StreamUse::kReduce;
+    check(cudaStreamCreateWithPriority(&streams[use], cudaStreamNonBlocking, transfers ? greatest : least),
+          "cudaStreamCreateWithPriority");
+  }
+}
 
 Device::Impl::Impl(int number) : ordinal(number) {
   use();
@@ -114,8 +127,7 @@ Device::Impl::Impl(int number) : ordinal(number) {
   shared_limit = static_cast<std::size_t>(attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin, ordinal));
   const char* text = std::getenv("OPX_GPU_DEBUG");
   debug = text != nullptr && std::strcmp(text, "0") != 0;
-  for (cudaStream_t& stream : streams)
-    check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
+  make_streams();
   check(cudaEventCreateWithFlags(&order, cudaEventDisableTiming), "cudaEventCreateWithFlags");
   check(cudaDeviceGetDefaultMemPool(&pool, ordinal), "cudaDeviceGetDefaultMemPool");
   std::uint64_t keep = std::numeric_limits<std::uint64_t>::max();  // nothing goes back at synchronise()
@@ -292,6 +304,7 @@ void Device::record(Event& event, Stream stream) {
 void Device::wait(Stream stream, const Event& event) {
   const EventState& state = state_of(event);
   if (state.event == nullptr) return;  // never recorded: nothing to wait for
+  add(impl_->counters.waits, 1);
   impl_->use();
   impl_->checked(cudaStreamWaitEvent(native(stream), state.event, 0), "cudaStreamWaitEvent");
 }
@@ -307,6 +320,7 @@ bool Device::reached(const Event& event) {
 // A wait is for what the event held when the wait was put: one event serves all calls.
 void Device::order(Stream before, Stream after) {
   impl_->use();
+  add(impl_->counters.waits, 1);
   const std::lock_guard lock(impl_->order_mutex);
   impl_->checked(cudaEventRecord(impl_->order, native(before)), "cudaEventRecord");
   impl_->checked(cudaStreamWaitEvent(native(after), impl_->order, 0), "cudaStreamWaitEvent");

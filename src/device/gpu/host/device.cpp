@@ -47,7 +47,7 @@ struct Device::Impl {
   const char* last_kernel = "none";
 
   void work(Stream stream, const char* name, std::function<void()> what) {
-    queues.put(queue_of(stream), {Operation::Kind::kWork, name, std::move(what), {}, 0});
+    queues.put(queue_of(stream), {.kind = Operation::Kind::kWork, .name = name, .work = std::move(what)});
   }
 };
 
@@ -96,11 +96,9 @@ void* Device::allocate(std::size_t bytes, Stream stream) {
   void* pointer = host::take(bytes, host::Kind::kDevice);
   impl_->queues.own(pointer, bytes);
   // Garbage in the order of the stream: who uses the memory from another one without an event loses it.
-  impl_->queues.put(queue_of(stream), {Operation::Kind::kMemory,
-                                       "allocate",
-                                       [pointer, bytes] { std::memset(pointer, kGarbage, bytes); },
-                                       {},
-                                       0});
+  impl_->queues.put(queue_of(stream), {.kind = Operation::Kind::kMemory,
+                                       .name = "allocate",
+                                       .work = [pointer, bytes] { std::memset(pointer, kGarbage, bytes); }});
   return pointer;
 }
 
@@ -108,14 +106,11 @@ void Device::deallocate(void* pointer, std::size_t bytes, Stream stream) noexcep
   if (pointer == nullptr) return;
   host::forget(pointer, bytes, host::Kind::kDevice);
   host::Queues* queues = &impl_->queues;
-  queues->put(queue_of(stream), {Operation::Kind::kMemory,
-                                 "deallocate",
-                                 [queues, pointer] {
-                                   queues->disown(pointer);
-                                   host::release(pointer);
-                                 },
-                                 {},
-                                 0});
+  queues->put(queue_of(stream),
+              {.kind = Operation::Kind::kMemory, .name = "deallocate", .work = [queues, pointer] {
+                 queues->disown(pointer);
+                 host::release(pointer);
+               }});
 }
 
 void* Device::allocate_pinned(std::size_t bytes) {
@@ -172,6 +167,7 @@ void Device::record(Event& event, Stream stream) {
   impl_->queues.record(queue_of(stream), state_of(event.native()));
 }
 void Device::wait(Stream stream, const Event& event) {
+  ++impl_->counters.waits;
   impl_->queues.wait(queue_of(stream), state_of(event.native()));
 }
 bool Device::reached(const Event& event) {
@@ -208,8 +204,11 @@ std::shared_ptr<void> Device::library(std::string_view name, std::shared_ptr<voi
 
 namespace host {
 
-void enqueue(Device& device, Stream stream, const char* name, std::function<void()> work) {
-  device.impl().work(stream, name, std::move(work));
+void enqueue(Device& device, Stream stream, const char* name, std::function<void()> work,
+             std::function<bool()> ready) {
+  device.impl().queues.put(
+      queue_of(stream),
+      {.kind = Operation::Kind::kWork, .name = name, .work = std::move(work), .ready = std::move(ready)});
 }
 
 void enqueue_kernel(Device& device, Stream stream, KernelInfo kernel, Index blocks, int threads,

@@ -46,8 +46,10 @@ struct KernelInfo {
 void enqueue_kernel(Device& device, Stream stream, KernelInfo kernel, Index blocks, int threads,
                     std::size_t dynamic_shared, std::function<void()> body);
 /// Puts plain host code that reads and writes device memory on the stream: the host versions of library
-/// calls. It must not call the Device.
-void enqueue(Device& device, Stream stream, const char* name, std::function<void()> work);
+/// calls. It must not call the Device. `ready`, if given: the stream stands still until it says true, as one
+/// whose kernel waits for another GPU.
+void enqueue(Device& device, Stream stream, const char* name, std::function<void()> work,
+             std::function<bool()> ready = {});
 
 template <class S>
 inline constexpr char kSharedTag = 0;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <set>
 #include <thread>
 #include <utility>
 
@@ -15,7 +16,30 @@ namespace opx::device::gpu::host {
 namespace {
 constexpr auto kPatience = std::chrono::seconds(30);  // for events of other Devices' threads
 constexpr auto kNap = std::chrono::microseconds(200);
+constexpr int kHelp = 16;  // operations at a time
+
+// Of all Devices of the process: GPUs that wait for each other go on whatever their hosts do.
+struct Registry {
+  std::mutex mutex;
+  std::set<Queues*> queues;
+};
+
+Registry& registry() {
+  static Registry all;
+  return all;
+}
+
 }  // namespace
+
+Queues::Queues(std::uint64_t seed) : random_(seed) {
+  const std::lock_guard lock(registry().mutex);
+  registry().queues.insert(this);
+}
+
+Queues::~Queues() {
+  const std::lock_guard lock(registry().mutex);
+  registry().queues.erase(this);
+}
 
 std::uint64_t Queues::draw() {
   const std::lock_guard lock(mutex_);
@@ -33,11 +57,11 @@ void Queues::put(Queue& queue, Operation operation) {
 }
 
 void Queues::record(Queue& queue, const EventRef& event) {
-  put(queue, {Operation::Kind::kRecord, {}, {}, event, ++event->recorded});
+  put(queue, {.kind = Operation::Kind::kRecord, .name = {}, .event = event, .ticket = ++event->recorded});
 }
 
 void Queues::wait(Queue& queue, const EventRef& event) {
-  put(queue, {Operation::Kind::kWait, {}, {}, event, event->recorded.load()});
+  put(queue, {.kind = Operation::Kind::kWait, .name = {}, .event = event, .ticket = event->recorded.load()});
 }
 
 void Queues::drain(Queue* queue) {
@@ -59,15 +83,31 @@ void Queues::drain(Queue* queue) {
       }
       if (any) moved = std::chrono::steady_clock::now();
     }
+    if (help_others()) continue;
     OPX_REQUIRE(std::chrono::steady_clock::now() - moved < kPatience, DeviceError,
                 "streams wait for events that nobody reaches");
     std::this_thread::sleep_for(kNap);
   }
 }
 
-bool Queues::blocked(const Queue& queue) const noexcept {
+bool Queues::help_others() {
+  const std::lock_guard all(registry().mutex);
+  bool any = false;
+  for (Queues* other : registry().queues) {
+    if (other == this) continue;
+    const std::unique_lock lock(other->mutex_, std::try_to_lock);
+    if (!lock.owns_lock()) continue;
+    other->open();
+    for (int steps = 0; steps < kHelp && other->step(); ++steps) any = true;
+    other->shut();
+  }
+  return any;
+}
+
+bool Queues::blocked(const Queue& queue) const {
   const Operation& first = queue.operations.front();
-  return first.kind == Operation::Kind::kWait && first.event->reached.load() < first.ticket;
+  if (first.kind == Operation::Kind::kWait) return first.event->reached.load() < first.ticket;
+  return first.ready && !error_ && !first.ready();
 }
 
 bool Queues::step() {

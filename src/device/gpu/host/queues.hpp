@@ -3,7 +3,9 @@
 //
 // Streams of the host runtime: queues of closures that run lazily, from a random stream that may go on, when
 // somebody synchronises or at random moments of later calls, so that a missing event or wait shows as an
-// answer that moves with the seed. Thread-safe; work runs on the thread that happens to push it on.
+// answer that moves with the seed. Thread-safe; work runs on the thread that happens to push it on: one that
+// waits for its own streams in vain also pushes those of the process's other Devices, as GPUs go on without
+// their hosts.
 #pragma once
 
 #include <array>
@@ -30,8 +32,9 @@ struct Operation {
   enum class Kind : std::uint8_t { kWork, kMemory, kRecord, kWait };
   Kind kind;
   std::string name;
-  std::function<void()> work;  // kMemory runs even after an error
-  EventRef event;
+  std::function<void()> work{};   // kMemory runs even after an error
+  std::function<bool()> ready{};  // kWork: may it run? Empty: yes
+  EventRef event{};
   std::uint64_t ticket = 0;
 };
 
@@ -41,7 +44,10 @@ struct Queue {
 
 class Queues {
  public:
-  explicit Queues(std::uint64_t seed) : random_(seed) {}
+  explicit Queues(std::uint64_t seed);
+  Queues(const Queues&) = delete;
+  Queues& operator=(const Queues&) = delete;
+  ~Queues();
 
   Queue& queue(StreamUse use) noexcept { return queues_[static_cast<std::size_t>(use)]; }
   void put(Queue& queue, Operation operation);
@@ -61,7 +67,8 @@ class Queues {
   void execute(Operation& operation);
   void open() noexcept;
   void shut() noexcept;
-  [[nodiscard]] bool blocked(const Queue& queue) const noexcept;
+  [[nodiscard]] bool blocked(const Queue& queue) const;
+  [[nodiscard]] bool help_others();  // some work of another Device, where there is any that may go on
 
   std::recursive_mutex mutex_;
   std::uint64_t random_;
