@@ -70,8 +70,10 @@ struct Prefetch {
 // The order in which n cache lines of a row are asked for, in groups of up to eight. Rising order makes
 // hardware prefetchers run on past the end of the row and waste up to half of what memory gives; these orders
 // were the best of all or of a sample (docs/performance-spmm.md); vectors shorter than a line have their own.
-// multiply.cpp is compiled without instruction scheduling to keep them.
-constexpr int scattered(int i, int n, bool parts_of_lines) {
+// multiply.cpp is compiled without instruction scheduling to keep them. Worked out by the compiler: a call
+// for every vector of every entry took half the time of narrow rows.
+template <int i, int n, bool parts_of_lines>
+consteval int scattered() {
   constexpr int kOrder[9][8] = {{},
                                 {0},
                                 {0, 1},
@@ -86,13 +88,18 @@ constexpr int scattered(int i, int n, bool parts_of_lines) {
   return group + (parts_of_lines && left == 8 ? kPartsOf8[at] : kOrder[left][at]);
 }
 
+// Not a lambda: GCC drops calls of a function that only prefetches, unless they are inlined first.
+template <int... line>
+HWY_INLINE void prefetch_lines(const char* row, std::integer_sequence<int, line...>) {
+  (__builtin_prefetch(row + scattered<line, sizeof...(line), false>() * kLineBytes, 0, 2), ...);
+}
+
 // Into the second-level cache: its queue of misses is longer than the first level's, which took a third to a
 // half off the time where rows come from memory.
 template <int kLines, class T>
 HWY_INLINE void prefetch_row(const T* row, Index lines) {
   const char* bytes = reinterpret_cast<const char*>(row);
-  for (int line = 0; line < kLines; ++line)
-    __builtin_prefetch(bytes + scattered(line, kLines, false) * kLineBytes, 0, 2);
+  prefetch_lines(bytes, std::make_integer_sequence<int, kLines>{});
   for (Index line = kLines; line < lines; ++line) __builtin_prefetch(bytes + line * kLineBytes, 0, 2);
 }
 
@@ -108,6 +115,20 @@ template <int kVectors, class D>
 struct Sums {
   VecOf<D> at[kVectors];
 };
+
+// Vector v of a row of X, or the last one, into its sum.
+template <int v, bool kWeighted, class D, class T, int kVectors>
+HWY_INLINE void add_vector(D d, VecOf<D> w, const T* x, Index last, Sums<kVectors, D>& sums) {
+  constexpr Index lanes = static_cast<Index>(hn::MaxLanes(D()));
+  const VecOf<D> term = load(d, x + (v + 1 < kVectors ? v * lanes : last));
+  sums.at[v] = kWeighted ? hn::MulAdd(w, term, sums.at[v]) : hn::Add(sums.at[v], term);
+}
+
+template <bool kWeighted, bool kParts, class D, class T, int kVectors, int... i>
+HWY_INLINE void add_vectors(D d, VecOf<D> w, const T* x, Index last, Sums<kVectors, D>& sums,
+                            std::integer_sequence<int, i...>) {
+  (add_vector<scattered<i, kVectors, kParts>(), kWeighted>(d, w, x, last, sums), ...);
+}
 
 template <int kVectors, bool kWeighted, bool kPrefetch, class D, class T>
 HWY_INLINE void add_entries(D d, const RowsTask<T>& task, Range entries, Block block,
@@ -126,11 +147,7 @@ HWY_INLINE void add_entries(D d, const RowsTask<T>& task, Range entries, Block b
     const LocalIndex col = col_ids[e];
     const T* x = columns + col * ld;
     const VecOf<D> w = hn::Set(d, weight<kWeighted>(task, e, col));
-    for (int i = 0; i < kVectors; ++i) {
-      const int v = scattered(i, kVectors, kParts);
-      const VecOf<D> term = load(d, x + (v + 1 < kVectors ? v * lanes : block.last));
-      sums.at[v] = kWeighted ? hn::MulAdd(w, term, sums.at[v]) : hn::Add(sums.at[v], term);
-    }
+    add_vectors<kWeighted, kParts>(d, w, x, block.last, sums, std::make_integer_sequence<int, kVectors>{});
   }
 }
 
