@@ -93,7 +93,8 @@ layout::GraphShard shard_of(device::Context& context, std::shared_ptr<const spmm
           .own = {0, n},
           .symmetric = !as_directed,
           .tile = {tile, tile, tile},
-          .transposed = {}};
+          .transposed = {},
+          .loss_rows = {}};
 }
 
 }  // namespace opx::bench

@@ -30,6 +30,14 @@ struct Tile {
   }
 };
 
+/// The rows of the last layer that a loss reads, where its others are not computed: the first `rows` rows of
+/// every block of a row slab (their number may differ from slab to slab), cut as a tile of their own.
+struct LossRows {
+  Index layer = -1;  ///< the last layer; -1: all layers give all rows
+  Index rows = 0;    ///< at least one
+  std::shared_ptr<const Tile> tile, transposed;
+};
+
 struct GraphShard {
   Grid grid;
   Coord coord;
@@ -40,7 +48,12 @@ struct GraphShard {
   /// By layer mod 3; objects that are equal are shared. Null where no layer needs it
   /// (parallel::ShardOptions).
   std::array<std::shared_ptr<const Tile>, 3> tile, transposed;
+  LossRows loss_rows;  ///< of a batch
 
+  /// Rows of this rank that layer `layer` gives; it takes block_rows.
+  [[nodiscard]] Index rows_given(Index layer) const noexcept {
+    return layer == loss_rows.layer ? loss_rows.rows : block_rows;
+  }
   [[nodiscard]] const Tile& forward(Index layer) const { return *tile[static_cast<std::size_t>(layer % 3)]; }
   [[nodiscard]] const Tile& backward(Index layer) const {
     return *transposed[static_cast<std::size_t>(layer % 3)];

@@ -110,16 +110,18 @@ std::vector<int> row_blocks(const Grid& grid, Roles roles, int r) {
   return slab_blocks(grid, at(roles.r, r), roles.k, roles.c);
 }
 
-AggregateWords aggregate_words(const Grid& grid, Roles roles, Coord c, Index rows, Index width,
-                               bool backward) {
+AggregateWords aggregate_words(const Grid& grid, Roles roles, Coord c, Index rows, Index width, bool backward,
+                               Index given) {
   const Index gc = grid.size(roles.c);
   const Index gather = grid.size(backward ? roles.k : roles.r);
   const Index reduce = grid.size(backward ? roles.r : roles.k);
   const Index own = split_columns(width, grid.size(roles.c), c[roles.c]).size();
   // In: own columns of the rows of the gC - 1 others. Out: own rows of all columns of the others.
-  return {.all_to_all_c = rows * (own * (gc - 1) + (width - own)),
-          .gather = rows * gc * own * (gather - 1),
-          .reduce_scatter = rows * gc * own * (reduce - 1)};
+  const Index fewer = given < 0 ? rows : given;
+  const Index in = backward ? fewer : rows, out = backward ? rows : fewer;
+  return {.all_to_all_c = in * own * (gc - 1) + out * (width - own),
+          .gather = in * gc * own * (gather - 1),
+          .reduce_scatter = out * gc * own * (reduce - 1)};
 }
 
 Range split_columns(Index width, int parts, int part) noexcept {

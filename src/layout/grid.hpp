@@ -58,7 +58,8 @@ struct Roles {
 [[nodiscard]] std::vector<int> row_blocks(const Grid& grid, Roles roles, int r);
 
 /// Words that rank `c` receives in one aggregation of width `width`, forward (gather over R, reduce-scatter
-/// over K): n D_j ((gC - 1) + ... ) exactly, for any width, by axis. `rows` is the padded block length n.
+/// over K): n D_j ((gC - 1) + ... ) exactly, for any width, by axis. `rows` is the padded block length n;
+/// `given`: the rows of a block that A X has, where they are fewer (-1: all; GraphShard::rows_given).
 struct AggregateWords {
   Index all_to_all_c = 0;    ///< both all-to-alls
   Index gather = 0;          ///< over R forward, over K backward
@@ -66,7 +67,7 @@ struct AggregateWords {
   [[nodiscard]] Index total() const noexcept { return all_to_all_c + gather + reduce_scatter; }
 };
 [[nodiscard]] AggregateWords aggregate_words(const Grid& grid, Roles roles, Coord c, Index rows, Index width,
-                                             bool backward);
+                                             bool backward, Index given = -1);
 
 /// Feature columns of member `part` of `parts` on the C axis: as numpy.array_split, the first width % parts
 /// get one more.

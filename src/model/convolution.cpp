@@ -24,25 +24,25 @@ ConvolutionBase::ConvolutionBase(Environment environment, const ModelSpec& spec,
       prefix_(fmt::format("layers.{}.", layer)) {}
 
 Array ConvolutionBase::aggregate(const Array& x) {
-  Array y = env_.workspace.take(x.rows(), x.cols());
+  Array y = env_.workspace.take(rows_given(), x.cols());
   env_.aggregator.forward(layer_, x.view(), y.view());
   return y;
 }
 
 Array ConvolutionBase::aggregate_transposed(const Array& x) {
-  Array y = env_.workspace.take(x.rows(), x.cols());
+  Array y = env_.workspace.take(rows_taken(), x.cols());
   env_.aggregator.backward(layer_, x.view(), y.view());
   return y;
 }
 
 Array ConvolutionBase::aggregate_spent(Array x) {
-  Array y = env_.workspace.take(x.rows(), x.cols());
+  Array y = env_.workspace.take(rows_given(), x.cols());
   env_.aggregator.forward_spent(layer_, x.view(), y.view());
   return y;
 }
 
 Array ConvolutionBase::aggregate_transposed_spent(Array x) {
-  Array y = env_.workspace.take(x.rows(), x.cols());
+  Array y = env_.workspace.take(rows_taken(), x.cols());
   env_.aggregator.backward_spent(layer_, x.view(), y.view());
   return y;
 }

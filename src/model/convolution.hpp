@@ -49,7 +49,8 @@ struct ConvolutionInput {
 class Convolution {
  public:
   virtual ~Convolution() = default;
-  /// Returns q (rows x D_out) and, if `keep`, keeps what the backward pass needs; else keeps nothing.
+  /// Returns q (rows x D_out: of x, or Aggregator::rows_given) and, if `keep`, keeps what the backward pass
+  /// needs; else keeps nothing.
   [[nodiscard]] virtual Array forward(ConvolutionInput input, bool keep) = 0;
   /// Writes the weight gradients and returns dx (empty unless need_dx). Releases everything kept.
   [[nodiscard]] virtual Array backward(Array dq, bool need_dx) = 0;
@@ -71,6 +72,9 @@ class ConvolutionBase : public Convolution {
   [[nodiscard]] tensor::MatrixView<float> gradient(const char* suffix) {
     return env_.parameters.gradient(prefix_ + suffix);
   }
+  /// Rows of q and of x: the last layer of a batch may give the rows of the loss alone, which are its first.
+  [[nodiscard]] Index rows_given() const { return env_.aggregator.rows_given(layer_); }
+  [[nodiscard]] Index rows_taken() const { return env_.aggregator.rows_taken(); }
   [[nodiscard]] Array aggregate(const Array& x);             ///< A x
   [[nodiscard]] Array aggregate_transposed(const Array& x);  ///< A^T x
   /// The same of an x that nobody else holds: it is overwritten.

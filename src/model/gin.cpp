@@ -20,7 +20,7 @@ class Gin final : public ConvolutionBase {
     const float factor = 1 + eps();
     Array t = aggregate_first_ ? dense(input.x) : product(input.x.x, value("mlp.0.weight"));
     Array s = input.h.empty() ? aggregate(t) : stored(input.h);
-    add(factor, t, s);
+    add(factor, t.first_rows(s.rows()), s);
     Array u = aggregate_first_ ? product(s, value("mlp.0.weight")) : s;
     if (!keep) s.reset(), t.reset();
     activate(u, keep);
@@ -83,14 +83,15 @@ class Gin final : public ConvolutionBase {
   }
   void eps_gradient(const Array& ds) {
     const base::PhaseScope scope = env_.elementwise();
-    const auto sum = static_cast<float>(tensor::inner_product(env_.context, ds.view(), t_.view()));
+    const auto sum =
+        static_cast<float>(tensor::inner_product(env_.context, ds.view(), t_.first_rows(ds.rows()).view()));
     device::copy_to_device(env_.context, std::span<const float>(&sum, 1),
                            std::span<float>(gradient("eps").data, 1));
     t_.reset();
   }
   Array through_sum(const Array& ds) {
     Array dt = aggregate_transposed(ds);
-    add(1 + eps(), ds, dt);
+    add(1 + eps(), ds, dt.first_rows(ds.rows()));
     return dt;
   }
   Array backward_aggregated(Array du, bool need_dx) {

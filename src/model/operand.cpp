@@ -44,6 +44,13 @@ void for_each_panel(device::Context& context, Workspace& workspace, const Operan
 
 }  // namespace
 
+Operand Operand::first_rows(Index rows) const {
+  Operand part{x.first_rows(rows), dropout};
+  if (!dropout.vertices.empty())
+    part.dropout.vertices = dropout.vertices.first(static_cast<std::size_t>(rows));
+  return part;
+}
+
 void transform(device::Context& context, Workspace& workspace, const Operand& operand,
                MatrixView<const float> w, float beta, MatrixView<float> q) {
   if (operand.dropout.rate <= 0) {

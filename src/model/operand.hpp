@@ -17,6 +17,7 @@ struct Operand {
   Array x;
   tensor::Dropout dropout{};  ///< rate 0: x itself
   [[nodiscard]] bool empty() const noexcept { return x.empty(); }
+  [[nodiscard]] Operand first_rows(Index rows) const;
   void reset() noexcept { *this = Operand(); }
 };
 

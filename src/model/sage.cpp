@@ -22,13 +22,13 @@ class Sage final : public ConvolutionBase {
       q = env_.workspace.take(h.x.rows(), out_);
       transform(h, value("weight_neigh"), 0, q);
     }
-    transform(input.x, value("weight_self"), 1, q);
+    transform(input.x.first_rows(q.rows()), value("weight_self"), 1, q);
     if (keep) x_ = std::move(input.x), h_ = std::move(h);
     return q;
   }
 
   Array backward(Array dq, bool need_dx) override {
-    weight_gradient(x_, dq, gradient("weight_self"));
+    weight_gradient(x_.first_rows(dq.rows()), dq, gradient("weight_self"));
     return aggregate_first_ ? backward_aggregated(std::move(dq), need_dx)
                             : backward_transformed(std::move(dq), need_dx);
   }
@@ -42,7 +42,7 @@ class Sage final : public ConvolutionBase {
     Array dh = env_.workspace.take(dq.rows(), in_);
     product_transposed(dq, value("weight_neigh"), 0, dh);
     Array dx = aggregate_transposed_spent(std::move(dh));
-    product_transposed(dq, value("weight_self"), 1, dx);
+    product_transposed(dq, value("weight_self"), 1, dx.first_rows(dq.rows()));
     return dx;
   }
   Array backward_transformed(Array dq, bool need_dx) {
@@ -50,9 +50,9 @@ class Sage final : public ConvolutionBase {
     weight_gradient(x_, g, gradient("weight_neigh"));
     x_.reset();
     if (!need_dx) return {};
-    Array dx = env_.workspace.take(dq.rows(), in_);
+    Array dx = env_.workspace.take(g.rows(), in_);
     product_transposed(g, value("weight_neigh"), 0, dx);
-    product_transposed(dq, value("weight_self"), 1, dx);
+    product_transposed(dq, value("weight_self"), 1, dx.first_rows(dq.rows()));
     return dx;
   }
   Operand x_, h_;

@@ -98,6 +98,7 @@ tensor::Norm parse_norm(std::string_view text) { return parse(text, "norm", kNor
 bool ModelSpec::aggregates_first(Index layer) const noexcept {
   if (layer == 0 && cached()) return true;
   if (order != Order::kAuto) return order == Order::kAggregateFirst;
+  if (few_last_rows && layer + 1 == layers()) return true;
   return widths[static_cast<std::size_t>(layer)] <= widths[static_cast<std::size_t>(layer) + 1];
 }
 

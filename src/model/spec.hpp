@@ -36,6 +36,8 @@ struct ModelSpec {
   bool learned_features = false;  ///< the first layer's input is a parameter, sharded by vertex
   bool cache_first = true;        ///< A X is computed once (ignored with learned features)
   Order order = Order::kAuto;
+  bool few_last_rows =
+      false;  ///< the last layer gives few of the rows that it takes: order auto aggregates first there
   std::uint64_t seed = 0;
 
   [[nodiscard]] Index layers() const noexcept { return static_cast<Index>(widths.size()) - 1; }

@@ -26,6 +26,12 @@ class Array {
   [[nodiscard]] bool empty() const noexcept { return view_.data == nullptr; }
   [[nodiscard]] Index rows() const noexcept { return view_.rows; }
   [[nodiscard]] Index cols() const noexcept { return view_.cols; }
+  /// The first rows of the same memory.
+  [[nodiscard]] Array first_rows(Index rows) const {
+    Array part = *this;
+    part.view_ = view_.middle_rows({0, rows});
+    return part;
+  }
   void reset() noexcept { *this = Array(); }
 
  private:

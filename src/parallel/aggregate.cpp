@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "parallel/aggregate.hpp"
 
+#include <utility>
+
 #include "base/error.hpp"
 #include "parallel/aggregate_pass.hpp"
 #include "parallel/self_normalise.hpp"
@@ -14,14 +16,19 @@ using base::Phase;
 using base::PhaseScope;
 using tensor::MatrixView;
 
-void check_shapes(const layout::GraphShard& shard, MatrixView<const float> x, MatrixView<const float> y) {
-  OPX_REQUIRE(x.rows == shard.block_rows && y.rows == x.rows && y.cols == x.cols, DimensionMismatch,
-              "aggregation of {} x {} into {} x {}; own rows are {}", x.rows, x.cols, y.rows, y.cols,
-              shard.block_rows);
+void check_shapes(const layout::GraphShard& shard, Index layer, bool transposed, MatrixView<const float> x,
+                  MatrixView<const float> y) {
+  Index taken = shard.block_rows, given = shard.rows_given(layer);
+  if (transposed) std::swap(taken, given);
+  OPX_REQUIRE(x.rows == taken && y.rows == given && y.cols == x.cols, DimensionMismatch,
+              "aggregation of {} x {} into {} x {}; own rows are {}, and {} of the result", x.rows, x.cols,
+              y.rows, y.cols, taken, given);
 }
 
 /// Whether collectives of a group run while this rank computes.
 bool overlaps(const comm::Communicator& group) { return group.on_streams() || group.backend() == "mpi"; }
+
+MatrixView<const float> first_rows(MatrixView<const float> x, Index rows) { return x.middle_rows({0, rows}); }
 
 }  // namespace
 
@@ -40,7 +47,7 @@ Aggregator::~Aggregator() = default;
 
 void Aggregator::forward(Index layer, MatrixView<const float> x, MatrixView<float> y,
                          comm::CommPurpose purpose) {
-  workspace_->expect(options_.most_rows, x.rows);
+  workspace_->expect(options_.most_rows, shard_.block_rows);
   if (full_.empty()) return run(layer, false, options_.wire, x, y, purpose);
   if (factors_known_) {
     run(layer, false, options_.wire, x, y, purpose);
@@ -48,13 +55,13 @@ void Aggregator::forward(Index layer, MatrixView<const float> x, MatrixView<floa
     forward_with_sums(layer, x, y, purpose);
   }
   PhaseScope scope(context_.clock(), Phase::kElementwise, "self-normalise");
-  const std::span<const float> c = workspace_->factors(context_, x.rows);
-  detail::blend_rows(context_, c, diagonal_, x, y);
+  const std::span<const float> c = workspace_->factors(context_, y.rows);
+  detail::blend_rows(context_, c, diagonal_, first_rows(x, y.rows), y);
 }
 
 void Aggregator::backward(Index layer, MatrixView<const float> x, MatrixView<float> y,
                           comm::CommPurpose purpose) {
-  workspace_->expect(options_.most_rows, x.rows);
+  workspace_->expect(options_.most_rows, shard_.block_rows);
   if (full_.empty()) return run(layer, true, options_.wire, x, y, purpose);
   OPX_REQUIRE(factors_known_, InternalError, "backward of a batch before its first forward aggregation");
   const std::span<const float> c = workspace_->factors(context_, x.rows);
@@ -71,14 +78,14 @@ void Aggregator::backward(Index layer, MatrixView<const float> x, MatrixView<flo
 void Aggregator::forward_spent(Index layer, MatrixView<float> x, MatrixView<float> y,
                                comm::CommPurpose purpose) {
   if (!full_.empty()) return forward(layer, x, y, purpose);
-  workspace_->expect(options_.most_rows, x.rows);
+  workspace_->expect(options_.most_rows, shard_.block_rows);
   run_spent(layer, false, x, y, purpose);
 }
 
 void Aggregator::backward_spent(Index layer, MatrixView<float> x, MatrixView<float> y,
                                 comm::CommPurpose purpose) {
   if (!full_.empty()) return backward(layer, x, y, purpose);
-  workspace_->expect(options_.most_rows, x.rows);
+  workspace_->expect(options_.most_rows, shard_.block_rows);
   run_spent(layer, true, x, y, purpose);
 }
 
@@ -91,16 +98,15 @@ void Aggregator::self_normalise(std::span<const float> full, std::span<const flo
 }
 
 void Aggregator::row_sums(Index layer, std::span<float> out, comm::CommPurpose purpose) {
-  const Index rows = shard_.block_rows;
-  workspace_->expect(options_.most_rows, rows);
-  const MatrixView<float> ones = workspace_->matrix(context_, rows, 1, 0);
+  workspace_->expect(options_.most_rows, rows_taken());
+  const MatrixView<float> ones = workspace_->matrix(context_, rows_taken(), 1, 0);
   tensor::fill(context_, 1, ones);
-  run(layer, false, Wire::kFloat32, ones, {out.data(), rows, 1}, purpose);
+  run(layer, false, Wire::kFloat32, ones, {out.data(), rows_given(layer), 1}, purpose);
 }
 
 Index Aggregator::rows_without_neighbours(Index layer, std::span<const float> diagonal,
                                           comm::CommPurpose purpose) {
-  const MatrixView<float> sums = workspace_->matrix(context_, shard_.block_rows, 1, 1);
+  const MatrixView<float> sums = workspace_->matrix(context_, rows_given(layer), 1, 1);
   row_sums(layer, {sums.data, static_cast<std::size_t>(sums.rows)}, purpose);
   Index rows = 0;
   for (Index i = 0; i < std::ssize(diagonal); ++i)
@@ -114,7 +120,7 @@ void Aggregator::forward_with_sums(Index layer, MatrixView<const float> x, Matri
   const bool together = options_.wire == Wire::kFloat32 && grid_.grid().tensor_ranks() > 1;
   const Index cols = together ? x.cols + 1 : 1;
   const MatrixView<float> in = workspace_->matrix(context_, x.rows, cols, 0),
-                          out = workspace_->matrix(context_, x.rows, cols, 1);
+                          out = workspace_->matrix(context_, y.rows, cols, 1);
   tensor::fill(context_, 1, in.middle_cols({cols - 1, cols}));
   if (together) tensor::copy(context_, x, in.middle_cols({0, x.cols}));
   run(layer, false, Wire::kFloat32, in, out, purpose);
@@ -123,13 +129,16 @@ void Aggregator::forward_with_sums(Index layer, MatrixView<const float> x, Matri
   else
     run(layer, false, options_.wire, x, y, purpose);
   detail::row_factors(full_, diagonal_, out.middle_cols({cols - 1, cols}),
-                      workspace_->factors(context_, x.rows));
+                      workspace_->factors(context_, y.rows));
   factors_known_ = true;
 }
 
 const layout::Tile& Aggregator::tile_of(Index layer, bool transposed) const {
   const auto rotation = static_cast<std::size_t>(layer % 3);
-  const layout::Tile* tile = (transposed ? shard_.transposed : shard_.tile)[rotation].get();
+  const layout::LossRows& last = shard_.loss_rows;
+  const layout::Tile* tile = layer == last.layer
+                                 ? (transposed ? last.transposed : last.tile).get()
+                                 : (transposed ? shard_.transposed : shard_.tile)[rotation].get();
   OPX_REQUIRE(tile != nullptr, InvalidArgument, "this shard was loaded without the transposes of its tiles");
   return *tile;
 }
@@ -139,7 +148,7 @@ void Aggregator::run_spent(Index layer, bool transposed, MatrixView<float> x, Ma
   const layout::Tile& tile = tile_of(layer, transposed);
   if (grid_.grid().tensor_ranks() > 1 || x.size() == 0)
     return run(layer, transposed, options_.wire, x, y, purpose);
-  check_shapes(shard_, x, y);
+  check_shapes(shard_, layer, transposed, x, y);
   PhaseScope scope(context_.clock(), Phase::kSpmm, "aggregate multiply");
   const spmm::MultiplyOptions factors = detail::scale_columns(context_, tile, x);
   spmm::multiply(context_, tile.view(), MatrixView<const float>(x), y, factors);
@@ -148,7 +157,7 @@ void Aggregator::run_spent(Index layer, bool transposed, MatrixView<float> x, Ma
 void Aggregator::run(Index layer, bool transposed, Wire wire, MatrixView<const float> x, MatrixView<float> y,
                      comm::CommPurpose purpose) {
   const layout::Tile& tile = tile_of(layer, transposed);
-  check_shapes(shard_, x, y);
+  check_shapes(shard_, layer, transposed, x, y);
   if (x.size() == 0) return;
   if (grid_.grid().tensor_ranks() == 1) {
     PhaseScope scope(context_.clock(), Phase::kSpmm, "aggregate multiply");
@@ -159,8 +168,10 @@ void Aggregator::run(Index layer, bool transposed, Wire wire, MatrixView<const f
   comm::Communicator& members = grid_.axis(roles.c);
   comm::Communicator &gathering = grid_.axis(transposed ? roles.k : roles.r),
                      &reducing = grid_.axis(transposed ? roles.r : roles.k);
-  const Schedule schedule = make_schedule({members.size(), gathering.size(), reducing.size(), x.rows, x.cols},
-                                          options_, overlaps(members));
+  // By the rows of a block, on which all ranks agree; rows of the loss differ from row slab to row slab.
+  const Schedule schedule =
+      make_schedule({members.size(), gathering.size(), reducing.size(), shard_.block_rows, x.cols}, options_,
+                    overlaps(members));
   if (wire == Wire::kBfloat16) {
     Pass<bfloat16>(context_, {members, gathering, reducing}, tile, *workspace_, schedule, purpose, x, y)
         .run();

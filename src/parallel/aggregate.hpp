@@ -53,9 +53,14 @@ class Aggregator {
   Aggregator(const Aggregator&) = delete;
   Aggregator& operator=(const Aggregator&) = delete;
 
-  /// y = A x with the roles of `layer`; x and y are block_rows x D, own rows, and do not overlap; padded rows
-  /// of y become 0 (padded rows of x are ignored: no entry of A refers to them). On one rank nothing is
-  /// copied. `purpose` is what the traffic counts as. Throws DimensionMismatch.
+  /// Rows of x and of y in forward() of a layer; those of y and of x in backward(). They differ for the last
+  /// layer of a batch that gives the rows of the loss alone (layout::LossRows).
+  [[nodiscard]] Index rows_taken() const noexcept { return shard_.block_rows; }
+  [[nodiscard]] Index rows_given(Index layer) const noexcept { return shard_.rows_given(layer); }
+
+  /// y = A x with the roles of `layer`; x is rows_taken() x D and y rows_given() x D, own rows, and they do
+  /// not overlap; padded rows of y become 0 (padded rows of x are ignored: no entry of A refers to them). On
+  /// one rank nothing is copied. `purpose` is what the traffic counts as. Throws DimensionMismatch.
   void forward(Index layer, tensor::MatrixView<const float> x, tensor::MatrixView<float> y,
                comm::CommPurpose purpose = comm::CommPurpose::kForward);
   /// y = A^T x: the mirror. Throws InvalidArgument where the shard was loaded without transposes.
@@ -77,13 +82,15 @@ class Aggregator {
   ///   backward   y = A^T (c x) + a (1 - c) x     the transpose of the above
   ///
   /// `full` (W: off-diagonal row sums of the whole graph) and `diagonal` (a) have block_rows elements, own
-  /// rows, and stay with the caller. A 1 is one more column of the first forward() after this call (of its
-  /// own, in fp32, where the wire is bf16): no exchange of its own. Empty spans: rows as they are, as at
-  /// the start. To be called for every batch that is bound.
+  /// rows, and stay with the caller; rows that a layer does not give are not looked at. A 1 is one more
+  /// column of the first forward() after this call (of its own, in fp32, where the wire is bf16): no exchange
+  /// of its own. Empty spans: rows as they are, as at the start. To be called for every batch that is bound.
   void self_normalise(std::span<const float> full, std::span<const float> diagonal);
-  /// out = (A 1)_v of the own rows with the roles of `layer`, in fp32: one exchange of one column.
+  /// out = (A 1)_v of the rows_given() own rows with the roles of `layer`, in fp32: one exchange of one
+  /// column.
   void row_sums(Index layer, std::span<float> out, comm::CommPurpose purpose);
-  /// How many of the first diagonal.size() own rows have no entry off the diagonal: row_sums, then local.
+  /// How many of the first diagonal.size() own rows (at most rows_given()) have no entry off the diagonal:
+  /// row_sums, then local.
   [[nodiscard]] Index rows_without_neighbours(Index layer, std::span<const float> diagonal,
                                               comm::CommPurpose purpose);
 

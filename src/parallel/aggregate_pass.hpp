@@ -5,14 +5,16 @@
 //
 // The columns are cut in panels, and each panel runs through the stages of Pass below. Buffers of one panel:
 //
-//   x          n x D                 this rank's rows
+//   x          n x D                 this rank's rows; m of y (m < n forward, n < m backward where the last
+//   layer of
+//                                    a batch gives the rows of the loss alone, else m = n)
 //   sent       [member j of C][n][w_j]   columns of j (packed, on the wire's type)
 //   columns    [member i of C][n][w]     own columns of the C group's rows            all-to-all over C
 //   gathered   [gather][C][n][w]         ... of the column slab                       all-gather
-//   partial    [reduce][C][n][w]  fp32   tile times gathered
-//   summed     [C][n][w]                 own piece of the sum                         reduce-scatter
-//   returned   [member j of C][n][w_j]   own rows of the columns of j                 all-to-all over C
-//   y          n x D
+//   partial    [reduce][C][m][w]  fp32   tile times gathered
+//   summed     [C][m][w]                 own piece of the sum                         reduce-scatter
+//   returned   [member j of C][m][w_j]   own rows of the columns of j                 all-to-all over C
+//   y          m x D
 //
 // With these orders every collective reads and writes contiguous memory. A stage whose group is one rank is
 // left out and its output is its input's memory; on one rank all that remains is the multiplication from x to
@@ -230,6 +232,7 @@ class Aggregator::Pass {
   }
   Panel& at(Index q) noexcept { return panels_[static_cast<std::size_t>(q)]; }
   [[nodiscard]] Index rows() const noexcept { return x_.rows; }
+  [[nodiscard]] Index rows_out() const noexcept { return y_.rows; }
   /// Features travel at all; if not, the multiplication reads x.
   [[nodiscard]] bool sends_features() const noexcept {
     return groups_.c.size() > 1 || groups_.gather.size() > 1;
@@ -265,14 +268,14 @@ class Aggregator::Pass {
     panel.own = panel.of[static_cast<std::size_t>(groups_.c.rank())].size();
   }
 
-  /// Elements that go to and come from each member of C: n x (its columns), n x (own columns).
-  [[nodiscard]] std::vector<Index> counts_of_members(const Panel& panel) const {
+  /// Elements that go to and come from each member of C: rows x (its columns), rows x (own columns).
+  [[nodiscard]] static std::vector<Index> counts_of_members(const Panel& panel, Index rows) {
     std::vector<Index> counts;
-    for (const Range& r : panel.of) counts.push_back(rows() * r.size());
+    for (const Range& r : panel.of) counts.push_back(rows * r.size());
     return counts;
   }
-  [[nodiscard]] std::vector<Index> own_counts(const Panel& panel) const {
-    return std::vector<Index>(panel.of.size(), rows() * panel.own);
+  [[nodiscard]] static std::vector<Index> own_counts(const Panel& panel, Index rows) {
+    return std::vector<Index>(panel.of.size(), rows * panel.own);
   }
 
   /// x -> columns (packs; then the all-to-all where C has more than one member).
@@ -286,8 +289,8 @@ class Aggregator::Pass {
     }
     base::PhaseScope scope(context_.clock(), base::Phase::kComm, detail::kToColumns);
     panel.column_rows = scratch<T>(Workspace::kColumns, q, rows() * groups_.c.size() * panel.own);
-    panel.columns = groups_.c.template iall_to_all_v<T>(sent, counts_of_members(panel), panel.column_rows,
-                                                        own_counts(panel), purpose_);
+    panel.columns = groups_.c.template iall_to_all_v<T>(
+        sent, counts_of_members(panel, rows()), panel.column_rows, own_counts(panel, rows()), purpose_);
   }
 
   std::span<T> pack(Index q) {
@@ -395,9 +398,10 @@ class Aggregator::Pass {
     }
     hand_on(panel.reduce, detail::kReduce);
     base::PhaseScope scope(context_.clock(), base::Phase::kComm, detail::kToRows);
-    panel.back = scratch<T>(Workspace::kReturned, q, rows() * panel.total);
-    panel.returned = groups_.c.template iall_to_all_v<T>(panel.summed, own_counts(panel), panel.back,
-                                                         counts_of_members(panel), purpose_);
+    panel.back = scratch<T>(Workspace::kReturned, q, rows_out() * panel.total);
+    panel.returned =
+        groups_.c.template iall_to_all_v<T>(panel.summed, own_counts(panel, rows_out()), panel.back,
+                                            counts_of_members(panel, rows_out()), purpose_);
   }
 
   /// returned -> y.
@@ -410,9 +414,9 @@ class Aggregator::Pass {
     base::PhaseScope scope(context_.clock(), base::Phase::kPack, "aggregate unpack");
     const T* part = panel.back.data();
     for (const Range& columns : panel.of) {
-      detail::move_columns(context_, tensor::MatrixView<const T>(part, rows(), columns.size()),
+      detail::move_columns(context_, tensor::MatrixView<const T>(part, rows_out(), columns.size()),
                            y_.middle_cols(columns));
-      part += rows() * columns.size();
+      part += rows_out() * columns.size();
     }
   }
 

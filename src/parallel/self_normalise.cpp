@@ -41,7 +41,7 @@ float off_diagonal(float sum, float diagonal) noexcept {
 
 void row_factors(std::span<const float> full, std::span<const float> diagonal,
                  tensor::MatrixView<const float> sums, std::span<float> c) {
-  for (std::size_t i = 0; i < full.size(); ++i) {
+  for (std::size_t i = 0; i < c.size(); ++i) {
     const float off = off_diagonal(sums(static_cast<Index>(i), 0), diagonal[i]);
     c[i] = off > 0 ? full[i] / off : 0.0F;
   }

@@ -15,13 +15,13 @@ namespace opx::parallel::detail {
 /// sum - diagonal, 0 where that is no more than the rounding of the two: then the row has no entry off the
 /// diagonal.
 [[nodiscard]] float off_diagonal(float sum, float diagonal) noexcept;
-/// c = full / off_diagonal, 0 where that is 0. `sums` is one column.
+/// c = full / off_diagonal, 0 where that is 0, for the rows of c. `sums` is one column.
 void row_factors(std::span<const float> full, std::span<const float> diagonal,
                  tensor::MatrixView<const float> sums, std::span<float> c);
 /// y = c y + (1 - c) a x by rows.
 void blend_rows(device::Context& context, std::span<const float> c, std::span<const float> a,
                 tensor::MatrixView<const float> x, tensor::MatrixView<float> y);
-/// y += (1 - c) a x by rows.
+/// y += (1 - c) a x by the rows of x, which may be fewer.
 void add_rest_of_rows(device::Context& context, std::span<const float> c, std::span<const float> a,
                       tensor::MatrixView<const float> x, tensor::MatrixView<float> y);
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/error.hpp"
+#include "sampling/row_order.hpp"
 #include "sampling/tile_cutter.hpp"
 
 namespace opx::sampling {
@@ -27,6 +28,9 @@ bool used(std::size_t i, Index first, Index layers) {
   return first + wait < layers;
 }
 
+/// Layers whose tiles have all rows.
+Index whole_layers(const BatchOptions& options) { return options.layers - (options.loss_rows ? 1 : 0); }
+
 std::array<Rotation, 3> rotations_of(const layout::GraphShard& full, const BatchOptions& options) {
   std::array<Rotation, 3> all;
   for (std::size_t i = 0; i < 3; ++i) {
@@ -34,9 +38,9 @@ std::array<Rotation, 3> rotations_of(const layout::GraphShard& full, const Batch
     const layout::Roles roles = layout::roles_of(static_cast<Index>(i));
     r.rows = layout::row_blocks(full.grid, roles, full.coord[roles.r]);
     r.cols = layout::column_blocks(full.grid, roles, full.coord[roles.k]);
-    r.forward = used(i, options.first_layer, options.layers);
+    r.forward = used(i, options.first_layer, whole_layers(options));
     r.backward = options.need_backward &&
-                 used(i, std::max(options.first_layer, options.first_backward_layer), options.layers);
+                 used(i, std::max(options.first_layer, options.first_backward_layer), whole_layers(options));
   }
   const auto find = [&](auto&& fits) {
     return static_cast<std::size_t>(std::find_if(all.begin(), all.end(), fits) - all.begin());
@@ -52,8 +56,26 @@ std::array<Rotation, 3> rotations_of(const layout::GraphShard& full, const Batch
 
 Index most_columns(const layout::GraphShard& full, const std::array<Rotation, 3>& rotations) {
   std::size_t blocks = 0;
-  for (const Rotation& r : rotations) blocks = std::max(blocks, r.forward ? r.cols.size() : 0);
+  for (const Rotation& r : rotations) blocks = std::max(blocks, r.cols.size());
   return static_cast<Index>(blocks) * full.block_rows;
+}
+
+int block_of(const layout::GraphShard& shard) {
+  return shard.grid.rank_of({shard.coord.x, shard.coord.y, shard.coord.z, 0});
+}
+
+/// Blocks of the slabs of all rotations in use, and the own one. Rising.
+std::vector<int> blocks_of(const layout::GraphShard& full, const std::array<Rotation, 3>& rotations,
+                           const BatchOptions& options) {
+  std::vector<int> blocks{block_of(full)};
+  for (std::size_t i = 0; i < 3; ++i) {
+    if (!used(i, options.first_layer, options.layers)) continue;
+    blocks.insert(blocks.end(), rotations[i].rows.begin(), rotations[i].rows.end());
+    blocks.insert(blocks.end(), rotations[i].cols.begin(), rotations[i].cols.end());
+  }
+  std::sort(blocks.begin(), blocks.end());
+  blocks.erase(std::unique(blocks.begin(), blocks.end()), blocks.end());
+  return blocks;
 }
 
 /// Whether (v, u) and (u, v) have the same factor whatever the strata.
@@ -76,17 +98,23 @@ spmm::Csr& csr_of(Batch::TileMemory& memory) {
 }  // namespace
 
 struct BatchBuilder::State {
-  State(device::Context& context_, const layout::GraphShard& full_, Sampler& sampler_,
-        const BatchOptions& options_)
+  State(device::Context& context_, const layout::GraphShard& full_, const graph::Store& store,
+        Sampler& sampler_, const BatchOptions& options_)
       : context(context_),
         full(full_),
         sampler(sampler_),
         options(options_),
         rotations(rotations_of(full_, options_)),
-        cutter(context_, full_, most_columns(full_, rotations)) {}
+        cutter(context_, full_, most_columns(full_, rotations)) {
+    if (options.loss_rows) order = RowOrder(store, full, blocks_of(full, rotations, options));
+  }
 
   void take_own_rows(Batch& out) const;
   void cut_tiles(Batch& out);
+  CutCounts cut_tile(std::size_t rotation, bool first, Index loss_rows, Batch::TileMemory& memory,
+                     Batch& out);
+  void cut_loss_rows(Batch& out);
+  void drop_unread(Batch& out);
   void transpose_tiles(Batch& out);
 
   device::Context& context;
@@ -96,28 +124,47 @@ struct BatchBuilder::State {
   std::array<Rotation, 3> rotations;
   TileCutter cutter;
   Selection selection;
+  RowOrder order;
+  std::vector<std::int32_t> kept;  // of drop_unread(): the row that an own row becomes, -1: none
   spmm::TransposeScratch scratch;
 };
 
 void BatchBuilder::State::take_own_rows(Batch& out) const {
-  const int block = full.grid.rank_of({full.coord.x, full.coord.y, full.coord.z, 0});
-  const auto b = static_cast<std::size_t>(block);
-  const std::span<const std::int32_t> own = selection.block(block);
-  out.positions.assign(own.begin(), own.end());
-  out.local_row.assign(own.begin(), own.end());
-  for (std::int32_t& row : out.local_row) row -= static_cast<std::int32_t>(full.own.begin);
-  const auto weights = selection.weight.begin() + selection.offsets[b];
-  out.weight.assign(weights, weights + std::ssize(own));
-  out.diagonal.assign(own.size(), 0.0F);
+  const int block = block_of(full);
+  const auto first = static_cast<std::size_t>(selection.offsets[static_cast<std::size_t>(block)]);
+  const std::size_t rows = selection.block(block).size();
+  out.positions.resize(rows), out.local_row.resize(rows), out.weight.resize(rows);
+  for (std::size_t r = 0; r < rows; ++r) {
+    const std::size_t i = order.vertex(static_cast<Index>(r), first);
+    out.positions[r] = selection.position[i];
+    out.local_row[r] = selection.position[i] - static_cast<std::int32_t>(full.own.begin);
+    out.weight[r] = selection.weight[i];
+  }
+  out.diagonal.assign(rows, 0.0F);
+  out.drawn = static_cast<Index>(rows);
+  out.loss_rows = options.loss_rows ? order.loss_rows(block) : out.drawn;
   out.shard.grid = full.grid;
   out.shard.coord = full.coord;
   out.shard.vertices = selection.vertices;
   out.shard.block_rows = selection.block_rows;
-  out.shard.own = {0, std::ssize(own)};
+  out.shard.own = {0, out.drawn};
+}
+
+CutCounts BatchBuilder::State::cut_tile(std::size_t rotation, bool first, Index loss_rows,
+                                        Batch::TileMemory& memory, Batch& out) {
+  const Rotation& r = rotations[rotation];
+  CutOptions cut{.estimator = options.estimator, .order = &order, .loss_rows = loss_rows};
+  if (first) cut.own_block = block_of(full), cut.diagonal = out.diagonal;
+  const CutCounts counts = cutter.cut(*full.tile[rotation], r.rows, r.cols, selection, cut, csr_of(memory));
+  if (first) {
+    out.nnz = counts.nnz;
+    out.sampled_degree = counts.off_diagonal;
+    out.rows_without_neighbours = counts.rows_without_neighbours;
+  }
+  return counts;
 }
 
 void BatchBuilder::State::cut_tiles(Batch& out) {
-  const int own_block = full.grid.rank_of({full.coord.x, full.coord.y, full.coord.z, 0});
   out.nnz = out.sampled_degree = out.rows_without_neighbours = 0;
   const std::size_t counted = rotations[static_cast<std::size_t>(options.first_layer % 3)].first;
   for (std::size_t i = 0; i < 3; ++i) {
@@ -126,19 +173,49 @@ void BatchBuilder::State::cut_tiles(Batch& out) {
       out.shard.tile[i] = nullptr;
       continue;
     }
-    if (r.first == i) {
-      CutOptions cut{.estimator = options.estimator};
-      if (i == counted) cut.own_block = own_block, cut.diagonal = out.diagonal;
-      const CutCounts counts =
-          cutter.cut(*full.tile[i], r.rows, r.cols, selection, cut, csr_of(out.forward_memory[i]));
-      if (i == counted) {
-        out.nnz = counts.nnz;
-        out.sampled_degree = counts.off_diagonal;
-        out.rows_without_neighbours = counts.rows_without_neighbours;
-      }
-    }
+    if (r.first == i) cut_tile(i, i == counted, 0, out.forward_memory[i], out);
     out.shard.tile[i] = out.forward_memory[r.first].tile;
   }
+}
+
+/// The ranks that exchange rows of the last layer's result share a row slab, so the padding is the slab's.
+void BatchBuilder::State::cut_loss_rows(Batch& out) {
+  const Index layer = options.layers - 1;
+  const auto rotation = static_cast<std::size_t>(layer % 3);
+  Index most = 1;
+  for (const int block : rotations[rotation].rows) most = std::max(most, order.loss_rows(block));
+  layout::LossRows& last = out.shard.loss_rows;
+  last.layer = layer;
+  last.rows = std::min(most, selection.block_rows);
+  cut_tile(rotation, options.first_layer == layer, last.rows, out.loss_memory, out);
+  if (options.drop_unread && options.first_layer == layer && full.grid.tensor_ranks() == 1) drop_unread(out);
+  last.tile = out.loss_memory.tile;
+  last.transposed = nullptr;
+  if (!options.need_backward) return;
+  spmm::transpose_into(context, last.tile->view(), scratch, csr_of(out.loss_backward_memory));
+  last.transposed = out.loss_backward_memory.tile;
+}
+
+void BatchBuilder::State::drop_unread(Batch& out) {
+  spmm::Csr& tile = *out.loss_memory.csr;
+  kept.assign(static_cast<std::size_t>(tile.cols), -1);
+  std::fill_n(kept.begin(), std::max(out.shard.loss_rows.rows, out.loss_rows), 0);
+  for (const std::int32_t column : tile.col_ids.span()) kept[static_cast<std::size_t>(column)] = 0;
+  std::int32_t rows = 0, valid = 0;
+  for (std::size_t i = 0; i < kept.size(); ++i) {
+    if (kept[i] < 0) continue;
+    kept[i] = rows++;
+    if (i >= out.positions.size()) continue;  // padding
+    const auto to = static_cast<std::size_t>(valid++);
+    out.positions[to] = out.positions[i], out.local_row[to] = out.local_row[i];
+    out.weight[to] = out.weight[i], out.diagonal[to] = out.diagonal[i];
+  }
+  for (std::int32_t& column : tile.col_ids.span()) column = kept[static_cast<std::size_t>(column)];
+  const auto left = static_cast<std::size_t>(valid);
+  out.positions.resize(left), out.local_row.resize(left), out.weight.resize(left), out.diagonal.resize(left);
+  tile.cols = out.shard.block_rows = rows;
+  out.shard.vertices = valid;
+  out.shard.own = {0, valid};
 }
 
 void BatchBuilder::State::transpose_tiles(Batch& out) {
@@ -166,9 +243,11 @@ BatchBuilder::BatchBuilder(device::Context& context, const layout::GraphShard& f
               options.first_layer, options.first_backward_layer);
   OPX_REQUIRE(store.info().vertices == full.vertices, DimensionMismatch,
               "a store of {} vertices and a shard of {}", store.info().vertices, full.vertices);
-  state_ = std::make_unique<State>(context, full, sampler, options);
+  OPX_REQUIRE(!options.loss_rows || options.first_layer < options.layers, InvalidArgument,
+              "loss rows of {} layers that aggregate from layer {} on", options.layers, options.first_layer);
+  state_ = std::make_unique<State>(context, full, store, sampler, options);
   for (std::size_t i = 0; i < 3; ++i) {
-    OPX_REQUIRE(!state_->rotations[i].forward || full.tile[i] != nullptr, InvalidArgument,
+    OPX_REQUIRE(!used(i, options.first_layer, options.layers) || full.tile[i] != nullptr, InvalidArgument,
                 "a batch of {} layers needs tile {}, which the resident shard was loaded without",
                 options.layers, i);
   }
@@ -180,10 +259,13 @@ void BatchBuilder::build(Index epoch, Index index, Batch& out) {
   const double start = base::now_seconds();
   State& s = *state_;
   s.sampler.draw(epoch, index, s.selection);
+  s.order.set(s.selection);
   out.epoch = epoch;
   out.index = index;
   s.take_own_rows(out);
   s.cut_tiles(out);
+  out.shard.loss_rows = {};
+  if (s.options.loss_rows) s.cut_loss_rows(out);
   s.transpose_tiles(out);
   out.build_seconds = base::now_seconds() - start;
 }

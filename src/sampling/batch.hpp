@@ -22,13 +22,17 @@ namespace opx::sampling {
 
 /// One sub-batch as this rank holds it. `shard` is of the same type as the full graph's: block_rows padded
 /// rows a block, tiles with values (normalised and over the probabilities of the estimator), transposes where
-/// asked for. Row i < rows() of the own block is the vertex at position positions[i].
+/// asked for. Row i < rows() of the own block is the vertex at position positions[i]. With
+/// BatchOptions::loss_rows rows [0, loss_rows) of the own block are the training vertices, and the last layer
+/// has a tile of its own (GraphShard::loss_rows), of these rows of the blocks of its row slab.
 struct Batch {
   Index epoch = 0, index = 0;
   /// vertices: of the whole sub-batch; own: [0, rows()), rows of the own block, whose global positions are in
   /// `positions`; symmetric: what this rank holds equals its transpose.
   layout::GraphShard shard;
-  std::vector<Index> positions;         ///< own rows: global positions, rising
+  Index drawn = 0;                      ///< own rows that the sampler drew: rows(), unless some are dropped
+  Index loss_rows = 0;                  ///< own rows that the last layer gives
+  std::vector<Index> positions;         ///< own rows: global positions, rising (loss rows, then the others)
   std::vector<std::int32_t> local_row;  ///< own rows: row in the full shard's own block
   std::vector<float> weight;            ///< own rows: weight in the loss
   std::vector<float> diagonal;          ///< own rows: a_vv of the full A (0 where none)
@@ -37,6 +41,10 @@ struct Batch {
   Index rows_without_neighbours = 0;    ///< rows of the first tile without an entry off the diagonal
   double build_seconds = 0;             ///< wall-clock time of build()
   [[nodiscard]] Index rows() const noexcept { return static_cast<Index>(positions.size()); }
+  /// Own rows that a layer gives.
+  [[nodiscard]] Index rows_given(Index layer) const noexcept {
+    return layer == shard.loss_rows.layer ? loss_rows : rows();
+  }
 
   /// The builder's: memory behind the tiles of `shard`, which the next build into this Batch writes over.
   struct TileMemory {
@@ -44,6 +52,7 @@ struct Batch {
     std::shared_ptr<layout::Tile> tile;
   };
   std::array<TileMemory, 3> forward_memory, backward_memory;
+  TileMemory loss_memory, loss_backward_memory;
 };
 
 struct BatchOptions {
@@ -52,13 +61,21 @@ struct BatchOptions {
   Index first_backward_layer = 0;  ///< the lowest layer that is aggregated backward
   bool need_backward = true;
   Estimator estimator = Estimator::kUnbiased;  ///< self-normalised leaves the probabilities out
+  /// The last layer gives the rows of training vertices alone. Known on every rank without communication: the
+  /// splits of the blocks that it looks at are read once. Needs a last layer that aggregates, above layer 0.
+  bool loss_rows = false;
+  /// With loss_rows: vertices that no entry of the last layer's tile refers to, and that are not in the loss,
+  /// are dropped from the batch. Done where a rank sees all rows that read a vertex and no layer below the
+  /// last one aggregates: on one tensor rank, first_layer == layers - 1. Changes what batch norm sees.
+  bool drop_unread = false;
 };
 
 class BatchBuilder {
  public:
   /// `full` (this rank's shard of the whole graph: forward tiles only are needed) and `sampler` must outlive
-  /// it. `store` is compared with `full` only. The diagonal of the own rows comes out of the first tile,
-  /// which has the own block in both slabs (every rotation's has): nothing is asked of other ranks.
+  /// it. `store` is compared with `full`, and with loss_rows its splits are read. The diagonal of the own
+  /// rows comes out of the first tile, which has the own block in both slabs (every rotation's has): nothing
+  /// is asked of other ranks.
   BatchBuilder(device::Context& context, const layout::GraphShard& full, const graph::Store& store,
                Sampler& sampler, const BatchOptions& options);
   ~BatchBuilder();

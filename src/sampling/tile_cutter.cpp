@@ -48,9 +48,9 @@ TileCutter::TileCutter(device::Context& context, const layout::GraphShard& full,
 CutCounts TileCutter::cut(const layout::Tile& tile, std::span<const int> row_blocks,
                           std::span<const int> col_blocks, const Selection& selection,
                           const CutOptions& options, spmm::Csr& to) {
-  gather_columns(tile, col_blocks, selection, options.estimator);
-  gather_rows(tile, row_blocks, col_blocks, selection, options.own_block);
-  to.rows = std::ssize(row_blocks) * selection.block_rows;
+  gather_columns(tile, col_blocks, selection, options);
+  gather_rows(tile, row_blocks, col_blocks, selection, options);
+  to.rows = std::ssize(row_blocks) * (options.loss_rows > 0 ? options.loss_rows : selection.block_rows);
   to.cols = std::ssize(col_blocks) * selection.block_rows;
   to.row_offsets.resize(context_, to.rows + 1);
   std::fill(to.row_offsets.begin(), to.row_offsets.end(), 0);
@@ -68,9 +68,11 @@ CutCounts TileCutter::cut(const layout::Tile& tile, std::span<const int> row_blo
 }
 
 void TileCutter::gather_columns(const layout::Tile& tile, std::span<const int> blocks,
-                                const Selection& selection, Estimator estimator) {
+                                const Selection& selection, const CutOptions& options) {
+  static const RowOrder kRising;
+  const RowOrder& order = options.order == nullptr ? kRising : *options.order;
   const float* scale = factors(tile.col_scale);
-  const bool plain = estimator == Estimator::kSelfNormalised;
+  const bool plain = options.estimator == Estimator::kSelfNormalised;
   set_.clear();
   columns_.clear();
   for (std::size_t k = 0; k < blocks.size(); ++k) {
@@ -82,7 +84,7 @@ void TileCutter::gather_columns(const layout::Tile& tile, std::span<const int> b
     for (std::size_t i = first; i < last; ++i) {
       const auto column = static_cast<std::int32_t>(selection.position[i] + shift);
       set_.add(column);
-      columns_.push_back({.to = static_cast<std::int32_t>(to + static_cast<Index>(i - first)),
+      columns_.push_back({.to = static_cast<std::int32_t>(to + order.row(i, first)),
                           .stratum = selection.stratum[i],
                           .scale = factor(scale, column),
                           .same = plain ? 1.0F : selection.same[i],
@@ -92,7 +94,10 @@ void TileCutter::gather_columns(const layout::Tile& tile, std::span<const int> b
 }
 
 void TileCutter::gather_rows(const layout::Tile& tile, std::span<const int> row_blocks,
-                             std::span<const int> col_blocks, const Selection& selection, int own_block) {
+                             std::span<const int> col_blocks, const Selection& selection,
+                             const CutOptions& options) {
+  static const RowOrder kRising;
+  const RowOrder& order = options.order == nullptr ? kRising : *options.order;
   const float* scale = factors(tile.row_scale);
   rows_.clear();
   own_rows_ = {};
@@ -104,15 +109,19 @@ void TileCutter::gather_rows(const layout::Tile& tile, std::span<const int> row_
                 "block {} gives {} vertices of at most {}", b, last - first, selection.block_rows);
     const Index from = static_cast<Index>(k) * full_.block_rows - block_begin(row_blocks[k]);
     const Index home = first_number(selection, col_blocks, row_blocks[k]);
-    const Index to = static_cast<Index>(k) * selection.block_rows;
-    if (row_blocks[k] == own_block)
-      own_rows_ = {std::ssize(rows_), std::ssize(rows_) + static_cast<Index>(last - first)};
-    for (std::size_t i = first; i < last; ++i) {
+    const bool all = options.loss_rows == 0;
+    const Index count = all ? static_cast<Index>(last - first) : order.loss_rows(row_blocks[k]);
+    const Index to = static_cast<Index>(k) * (all ? selection.block_rows : options.loss_rows);
+    OPX_REQUIRE(all || count <= options.loss_rows, InternalError,
+                "block {} has {} rows of the loss, of at most {}", b, count, options.loss_rows);
+    if (row_blocks[k] == options.own_block) own_rows_ = {std::ssize(rows_), std::ssize(rows_) + count};
+    for (Index r = 0; r < count; ++r) {
+      const std::size_t i = order.vertex(r, first);
       const Index position = selection.position[i];
       const auto row = static_cast<std::int32_t>(position + from);
       rows_.push_back(
           {.from = row,
-           .to = static_cast<std::int32_t>(to + static_cast<Index>(i - first)),
+           .to = static_cast<std::int32_t>(to + r),
            .diagonal = home < 0 ? -1 : static_cast<std::int32_t>(home + static_cast<Index>(i - first)),
            .stratum = selection.stratum[i],
            .scale = factor(scale, row)});

@@ -3,6 +3,8 @@
 //
 // Private to sampling/: cuts the tile of a sub-batch out of the resident tile with the same slabs.
 //
+// (With a RowOrder that puts the rows of the loss first neither rises, which nothing relies on.)
+//
 // Worked example, two blocks a slab, n = 4 padded rows a block in the graph, 2 in the sub-batch; block 0
 // gives its vertex 3, block 1 its vertices 0 and 2. Slab indices 3 | 4, 6 become 0 | 2, 3; row 1 is padding.
 // So compact indices rise with slab indices, and columns that rise in the resident row do so in the cut one.
@@ -14,6 +16,7 @@
 #include "device/context.hpp"
 #include "layout/graph_shard.hpp"
 #include "sampling/column_set.hpp"
+#include "sampling/row_order.hpp"
 #include "sampling/sampler.hpp"
 #include "spmm/csr.hpp"
 
@@ -31,6 +34,11 @@ struct CutOptions {
   /// sampled rows; 0 where there is none.
   int own_block = -1;
   std::span<float> diagonal{};
+  /// Rows of vertices in their blocks; null: rising positions.
+  const RowOrder* order = nullptr;
+  /// Cuts the rows of the loss alone, padded to so many a block (at least RowOrder::loss_rows of each of the
+  /// row blocks); 0: all rows.
+  Index loss_rows = 0;
 };
 
 class TileCutter {
@@ -69,9 +77,9 @@ class TileCutter {
 
   [[nodiscard]] Index block_begin(int block) const noexcept;
   void gather_columns(const layout::Tile& tile, std::span<const int> blocks, const Selection& selection,
-                      Estimator estimator);
+                      const CutOptions& options);
   void gather_rows(const layout::Tile& tile, std::span<const int> row_blocks, std::span<const int> col_blocks,
-                   const Selection& selection, int own_block);
+                   const Selection& selection, const CutOptions& options);
   void cut_rows(const spmm::CsrView& from, Range rows, const CutOptions& options, Part& part, Index* counts);
   /// First the numbers of the columns that are in (and their entries' values), then what becomes of them:
   /// two passes, so that the second knows early what it will read.

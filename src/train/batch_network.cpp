@@ -33,7 +33,8 @@ BatchNetwork::BatchNetwork(device::Context& context, parallel::ProcessGrid& grid
       full_aggregator_(context, grid, shard, aggregate_options(config)),
       batch_aggregator_(context, grid, batch_shard_, batch_options(config, most_rows)),
       full_(context, grid, shard, full_aggregator_, spec, std::move(features), parameters_),
-      batch_(context, grid, batch_aggregator_, spec, parameters_, most_rows) {}
+      batch_(context, grid, batch_aggregator_, batch_spec(config, grid.grid(), spec), parameters_,
+             most_rows) {}
 
 void BatchNetwork::bind(const Sample& sample) {
   batch_shard_ = sample.batch->shard;
@@ -42,10 +43,16 @@ void BatchNetwork::bind(const Sample& sample) {
   batch_aggregator_.self_normalise(sample.full_sum, sample.diagonal);
 }
 
-void BatchNetwork::release() { batch_shard_.tile = batch_shard_.transposed = {}; }
+void BatchNetwork::release() {
+  batch_shard_.tile = batch_shard_.transposed = {};
+  batch_shard_.loss_rows = {};
+}
 
 Index BatchNetwork::rows_without_neighbours(const Sample& sample, Index layer) {
-  return batch_aggregator_.rows_without_neighbours(layer, sample.batch->diagonal, comm::CommPurpose::kMetric);
+  const std::span<const float> diagonal(sample.batch->diagonal);
+  return batch_aggregator_.rows_without_neighbours(
+      layer, diagonal.first(static_cast<std::size_t>(sample.batch->rows_given(layer))),
+      comm::CommPurpose::kMetric);
 }
 
 std::vector<float> BatchNetwork::full_row_sums() {

@@ -27,12 +27,12 @@ class BatchNetwork final : public Network {
   /// asked for.
   void bind(const Sample& sample);
   void release();
-  /// Logits of the batch's rows.
+  /// Logits of the batch's rows, or of the first ones that a loss reads (GraphShard::rows_given).
   [[nodiscard]] model::Array forward(const model::Pass& pass) { return batch_.forward(pass); }
   void backward(model::Array dlogits, base::FunctionRef<void(Index)> layer_done) {
     batch_.backward(std::move(dlogits), layer_done);
   }
-  /// Rows of the bound batch that have no neighbour in it, told by the tile of `layer`. Collective over the
+  /// Rows that `layer` gives of the bound batch and that have no neighbour in it. Collective over the
   /// tensor ranks.
   [[nodiscard]] Index rows_without_neighbours(const Sample& sample, Index layer);
   /// (A 1) of the full graph's own rows. Collective over the tensor ranks.

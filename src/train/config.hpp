@@ -56,6 +56,7 @@ struct MiniConfig {
   double train_share = 0;           ///< sampler train: most training vertices in a batch; 0: no such bound
   int walk_length = 4;              ///< sampler saint-walk
   int presamples = 50;              ///< sampler saint-walk: epochs of draws behind its normalisers
+  bool all_rows = false;            ///< of the last layer, also those that no loss reads
   bool sampled_eval = false;        ///< evaluate on sub-batches instead of the full graph
   int checkpoint_every_steps = 0;
 };

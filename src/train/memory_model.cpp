@@ -13,6 +13,7 @@
 #include "model/spec.hpp"
 #include "parallel/aggregate.hpp"
 #include "train/activation_tape.hpp"
+#include "train/network.hpp"
 #include "train/optimizer.hpp"
 
 namespace opx::train {
@@ -29,6 +30,7 @@ class Estimator {
         grid_(grid),
         config_(config),
         spec_(spec),
+        batch_spec_(batch_spec(config, grid, spec)),
         rows_(layout::padded_rows(info.vertices, grid.tensor_ranks())) {}
 
   MemoryEstimate full() {
@@ -64,6 +66,7 @@ class Estimator {
   [[nodiscard]] Index width(Index boundary) const { return spec_.widths[static_cast<std::size_t>(boundary)]; }
   [[nodiscard]] bool one_rank() const { return grid_.tensor_ranks() == 1; }
   [[nodiscard]] ActivationTape tape() const { return {spec_, one_rank()}; }
+  [[nodiscard]] ActivationTape training_tape() const { return {batch_spec_, one_rank()}; }
   /// Columns of the constant matrices of the own rows.
   [[nodiscard]] Index constant_columns() const {
     const Index gradient = spec_.learned_features ? width(0) : 0;
@@ -103,7 +106,8 @@ class Estimator {
   const layout::Grid& grid_;
   const RunConfig& config_;
   const model::ModelSpec& spec_;
-  Index rows_;  ///< own rows of the full graph
+  model::ModelSpec batch_spec_;  ///< mode mini: of the training passes
+  Index rows_;                   ///< own rows of the full graph
   MemoryEstimate out_;
 };
 
@@ -128,7 +132,7 @@ std::int64_t Estimator::training_pass(Index rows) const {
   for (Index l = 0; l < spec_.layers(); ++l)
     mask += 8 * ceil_div(width(l + 1), 64) * (spec_.kind == model::Kind::kGin ? 2 : 1);
   if (spec_.learned_features && spec_.input_dropout > 0) mask += 8 * ceil_div(width(0), 64);
-  return kFloat * rows * tape().training() + rows * mask;
+  return kFloat * rows * training_tape().training() + rows * mask;
 }
 
 /// Dropout of a batch's constant input is done in panels, for which the pool gives a matrix of all rows.

@@ -18,8 +18,8 @@ constexpr Index kEvaluationEpoch = Index{1} << 30;
 
 template <class Counts>
 auto fields(Counts& c) {
-  return std::array{&c.sub_batches,   &c.vertices,      &c.sampled_degree,
-                    &c.measured_rows, &c.isolated_rows, &c.skipped_steps};
+  return std::array{&c.sub_batches,   &c.vertices,      &c.sampled_degree, &c.measured_rows,
+                    &c.isolated_rows, &c.skipped_steps, &c.degree_rows};
 }
 
 }  // namespace
@@ -29,17 +29,19 @@ auto fields(Counts& c) {
 void MiniTrainer::count(const Sample& sample, sampling::Ticket ticket) {
   const Index layer = batch_options().first_layer;
   const layout::Roles roles = layout::roles_of(layer);
-  counts_.vertices += sample.batch->rows();
+  const Index rows = sample.batch->rows_given(layer);
+  counts_.degree_rows += rows;
+  counts_.vertices += sample.batch->drawn;
   if (grid_.tensor().rank() == 0) ++counts_.sub_batches;
   if (grid_.coord()[roles.c] == 0) counts_.sampled_degree += sample.batch->sampled_degree;
   if (ticket.index != 0) return;
-  counts_.measured_rows += sample.batch->rows();
+  counts_.measured_rows += rows;
   counts_.isolated_rows += network_->rows_without_neighbours(sample, layer);
 }
 
 BatchCounts MiniTrainer::counts() {
   BatchCounts all;
-  std::array<Index, 6> sums{};
+  std::array<Index, 7> sums{};
   for (std::size_t i = 0; i < sums.size(); ++i) sums[i] = *fields(counts_)[i];
   grid_.world().all_reduce(std::span<Index>(sums), comm::ReduceOp::kSum, comm::CommPurpose::kMetric);
   for (std::size_t i = 0; i < sums.size(); ++i) *fields(all)[i] = sums[i];

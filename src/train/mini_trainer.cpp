@@ -58,11 +58,14 @@ void MiniTrainer::check() const {
 
 sampling::BatchOptions MiniTrainer::batch_options() const {
   // Of a model without sampled layers the tile is cut for its counts alone.
+  const bool loss_rows = gives_loss_rows(config_);
   return {.layers = spec_.layers(),
           .first_layer = spec_.cached() && spec_.layers() > 1 ? 1 : 0,
           .first_backward_layer = spec_.aggregates_first(0) ? 1 : 0,
           .need_backward = true,
-          .estimator = sampling::parse_estimator(config_.mini.estimator)};
+          .estimator = sampling::parse_estimator(config_.mini.estimator),
+          .loss_rows = loss_rows,
+          .drop_unread = loss_rows && spec_.norm != tensor::Norm::kBatch};
 }
 
 void MiniTrainer::require_weights_that_add() const {
@@ -90,7 +93,7 @@ void MiniTrainer::make_source(tensor::Matrix<float>&& features) {
                 grid_.grid().gd, config_.mini.accumulate, per_step_, batches());
     if (config_.mini.sampled_eval) {
       sampling::BatchOptions options = batch_options();
-      options.need_backward = false;
+      options.need_backward = options.loss_rows = options.drop_unread = false;
       RunConfig own = config_;
       own.mini.pipeline_depth = 0;
       evaluation_source_ = std::make_unique<BatchSource>(data, own, options, Turn{.repeats = true});
@@ -191,11 +194,16 @@ void MiniTrainer::run_sub_batch(sampling::Ticket ticket, bool first, bool last, 
 
 double MiniTrainer::loss_of(const Sample& sample, tensor::MatrixView<float> logits) {
   const PhaseScope scope(context_.clock(), Phase::kLoss, "loss");
+  const auto first = [rows = static_cast<std::size_t>(logits.rows)](auto of_rows) {
+    return of_rows.empty() ? of_rows : of_rows.first(rows);
+  };
+  const auto use = first(sample.use);
+  const auto weights = first(sample.weights);
   if (store_.info().task == Task::kMultiClass)
-    return tensor::softmax_cross_entropy(context_, logits, sample.labels, sample.use, scale_, logits,
-                                         sample.weights)
+    return tensor::softmax_cross_entropy(context_, logits, first(sample.labels), use, scale_, logits, weights)
         .sum;
-  return tensor::sigmoid_bce(context_, logits, sample.targets, sample.use, scale_, logits, sample.weights)
+  return tensor::sigmoid_bce(context_, logits, sample.targets.middle_rows({0, logits.rows}), use, scale_,
+                             logits, weights)
       .sum;
 }
 

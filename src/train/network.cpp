@@ -155,6 +155,15 @@ model::ModelSpec make_spec(const RunConfig& config, Index input, Index output) {
   return spec;
 }
 
+bool gives_loss_rows(const RunConfig& config) noexcept {
+  return config.mode == "mini" && !config.mini.all_rows && config.model.layers > 1;
+}
+
+model::ModelSpec batch_spec(const RunConfig& config, const layout::Grid& grid, model::ModelSpec spec) {
+  spec.few_last_rows = gives_loss_rows(config) && grid.tensor_ranks() == 1;
+  return spec;
+}
+
 parallel::AggregateOptions aggregate_options(const RunConfig& config) {
   return {.wire = config.wire == "bf16" ? parallel::Wire::kBfloat16 : parallel::Wire::kFloat32,
           .panels = config.panels};

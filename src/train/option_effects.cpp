@@ -61,6 +61,8 @@ constexpr std::array kRules = {
          "it is for sampler saint-walk of mode mini"},
     Rule{"mini.presamples", [](const RunConfig& c) { return sampled_by(c, "saint-walk"); },
          "it is for sampler saint-walk of mode mini"},
+    Rule{"mini.all_rows", [](const RunConfig& c) { return is_mini(c) && several_layers(c); },
+         "it is for models of several layers in mode mini"},
     Rule{"mini.sampled_eval", is_mini, kMini},
     Rule{"mini.checkpoint_every_steps", is_mini, kMini},
     Rule{"model.hidden", several_layers, kOneLayer},

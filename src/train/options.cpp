@@ -68,6 +68,7 @@ const std::vector<Option>& table() {
       {"mini.train_share", "--train-share", kMini, "Share of training vertices in a sub-batch that an epoch is made short for; 0: off (sampler train)", OPX_FIELD(mini.train_share), {}, 0, 1},
       {"mini.walk_length", "--walk-length", kMini, "Edges of a walk (sampler saint-walk)", OPX_FIELD(mini.walk_length), {}, 1, 1000},
       {"mini.presamples", "--presamples", kMini, "Epochs of draws behind the normalisers (sampler saint-walk)", OPX_FIELD(mini.presamples), {}, 1, 1000000},
+      {"mini.all_rows", "--all-rows", kMini, "Compute all rows of the last layer, also those that no loss reads: the same steps, slower", OPX_FIELD(mini.all_rows)},
       {"mini.sampled_eval", "--sampled-eval", kMini, "Evaluate on sub-batches instead of the full graph", OPX_FIELD(mini.sampled_eval)},
       {"mini.checkpoint_every_steps", "--checkpoint-every-steps", kMini, "Steps between checkpoints within an epoch; 0: none", OPX_FIELD(mini.checkpoint_every_steps), {}, 0, kMany},
 

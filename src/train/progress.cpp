@@ -33,7 +33,8 @@ Json to_object(const EpochSums& e) {
           {"norm", e.norm},
           {"seconds", e.seconds},
           {"counts",
-           {c.sub_batches, c.vertices, c.sampled_degree, c.measured_rows, c.isolated_rows, c.skipped_steps}}};
+           {c.sub_batches, c.vertices, c.sampled_degree, c.measured_rows, c.isolated_rows, c.skipped_steps,
+            c.degree_rows}}};
 }
 
 EpochSums epoch_sums(const Json& json) {
@@ -47,6 +48,8 @@ EpochSums epoch_sums(const Json& json) {
   const Json& c = json.at("counts");
   const auto at = [&](std::size_t i) { return c.at(i).get<Index>(); };
   e.counts = {at(0), at(1), at(2), at(3), at(4), at(5)};
+  e.counts.degree_rows =
+      c.size() > 6 ? at(6) : e.counts.vertices;  // earlier versions had rows of all vertices
   return e;
 }
 

@@ -14,10 +14,12 @@ namespace opx::train {
 /// What has been counted of the sub-batches of an epoch, over all ranks.
 struct BatchCounts {
   Index sub_batches = 0, vertices = 0;
-  Index sampled_degree = 0;  ///< entries off the diagonal of the sub-batches' A
+  Index sampled_degree = 0;  ///< entries off the diagonal of the first sampled layer's A
   Index measured_rows = 0,
         isolated_rows = 0;  ///< of the first sub-batch: vertices, and those without neighbours
   Index skipped_steps = 0;  ///< without a labelled training vertex: nothing was updated
+  Index degree_rows =
+      0;  ///< rows of that A: of the last layer those of the loss, unless MiniConfig::all_rows
 };
 
 /// An epoch under way: sums over its steps so far.

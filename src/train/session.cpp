@@ -231,7 +231,7 @@ class Session {
     };
     report.mini = true;
     report.sub_batches = c.sub_batches, report.vertices = c.vertices, report.skipped_steps = c.skipped_steps;
-    report.mean_degree = share(c.sampled_degree, c.vertices);
+    report.mean_degree = share(c.sampled_degree, c.degree_rows);
     report.isolated_share = share(c.isolated_rows, c.measured_rows);
     report.vertices_per_second = report.seconds > 0 ? static_cast<double>(c.vertices) / report.seconds : 0;
     if (c.skipped_steps > 0 && world_.rank() == 0)

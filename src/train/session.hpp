@@ -41,8 +41,8 @@ struct EpochReport {
   bool mini = false;  ///< what follows is of mini-batches, over all ranks
   std::int64_t sub_batches = 0, vertices = 0, skipped_steps = 0;
   double vertices_per_second = 0;
-  double mean_degree = 0;     ///< entries off the diagonal a sampled vertex
-  double isolated_share = 0;  ///< of the first sub-batch's vertices: those without neighbours in it
+  double mean_degree = 0;     ///< entries off the diagonal a row of the first sampled layer
+  double isolated_share = 0;  ///< of these rows of the first sub-batch: those without neighbours in it
   std::map<std::string, double> seconds_by_phase;
   std::map<std::string, double> seconds_by_collective;  ///< exposed: until wait() returned
   std::map<std::string, std::int64_t> bytes_by_axis;

@@ -334,6 +334,170 @@ TEST(BatchBuilder, BuildsWhatTheLayersNeed) {
   });
 }
 
+// ---------------------------------------------------------------- rows of the loss alone
+
+test::MemoryStore store_with_splits(const test::RandomGraph& graph) {
+  test::MemoryStore store = test::random_store(graph);
+  std::vector<graph::Split> splits(static_cast<std::size_t>(store.info().vertices), graph::Split::kTest);
+  // None in the last third, so that some blocks have no row of the loss.
+  for (std::size_t v = 0; v < splits.size() * 2 / 3; ++v)
+    if (test::uniform(21, static_cast<Index>(v)) > 0.2) splits[v] = graph::Split::kTrain;
+  store.set_splits(std::move(splits));
+  return store;
+}
+
+/// Positions of each index of a slab whose blocks have `rows` rows: first the training vertices, then, where
+/// `others`, the rest; -1 for padding.
+std::vector<Index> loss_first(const layout::GraphShard& full, const std::vector<graph::Split>& splits,
+                              const Reference& want, const std::vector<int>& blocks, Index rows,
+                              bool others) {
+  std::vector<Index> positions;
+  for (const int b : blocks) {
+    const std::size_t end = positions.size() + static_cast<std::size_t>(rows);
+    const Range range = layout::block_range(full.vertices, full.grid.tensor_ranks(), b);
+    for (const bool train : {true, false}) {
+      for (Index v = range.begin; v < range.end && (train || others); ++v)
+        if (want.in(v) && train == (splits[static_cast<std::size_t>(v)] == graph::Split::kTrain))
+          positions.push_back(v);
+    }
+    EXPECT_LE(positions.size(), end);
+    positions.resize(end, -1);
+  }
+  return positions;
+}
+
+/// Columns in any order.
+void expect_entries(const layout::Tile& tile, const std::vector<Index>& rows, const std::vector<Index>& cols,
+                    const Reference& want, bool transposed) {
+  const spmm::CsrView a = tile.view();
+  ASSERT_EQ(a.rows, std::ssize(rows));
+  ASSERT_EQ(a.cols, std::ssize(cols));
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    std::vector<float> row(cols.size(), 0.0F), expected(cols.size(), 0.0F);
+    for (Index e = a.row_offsets[i]; e < a.row_offsets[i + 1]; ++e)
+      row[static_cast<std::size_t>(a.col_ids[static_cast<std::size_t>(e)])] +=
+          a.values[static_cast<std::size_t>(e)];
+    for (std::size_t j = 0; j < cols.size(); ++j)
+      if (rows[i] >= 0 && cols[j] >= 0)
+        expected[j] = transposed ? want(cols[j], rows[i]) : want(rows[i], cols[j]);
+    EXPECT_EQ(row, expected) << "row " << i;
+  }
+}
+
+TEST(BatchBuilder, LossRowsOnEveryGridWithoutAWord) {
+  const Case c{"directed", {.vertices = 61, .symmetric = false, .seed = 3}};
+  const test::MemoryStore store = store_with_splits(c.graph);
+  const WholeMatrix matrix(store, c);
+  std::vector<graph::Split> splits(61);
+  store.read_splits({0, 61}, splits);
+  test::for_each_world({1, 2, 3, 4, 6, 8}, [&](comm::Communicator& world) {
+    for (const layout::Grid& shape : layout::tensor_grids(world.size())) {
+      const testing::ScopedTrace trace(__FILE__, __LINE__, layout::to_string(shape));
+      device::Context context(threads(1));
+      parallel::ProcessGrid grid(world, shape);
+      const auto full = load_shard(context, grid, store, {.need_backward = false});
+      test::FakeSampler sampler(61, shape, blocks_of_rank(shape, full.coord, 3), c.sampler);
+      for (const Index layers : {Index{1}, Index{2}, Index{5}}) {
+        world.traffic().reset();
+        BatchBuilder builder(context, full, store, sampler, {.layers = layers, .loss_rows = true});
+        Batch batch;
+        builder.build(0, 3, batch);
+        EXPECT_EQ(world.traffic().total_bytes(), 0);
+        const Reference want(matrix, 61, c.estimator, sampler, 0, 3);
+        const auto slab = [&](const std::vector<int>& blocks, Index rows, bool others) {
+          return loss_first(full, splits, want, blocks, rows, others);
+        };
+        const layout::LossRows& last = batch.shard.loss_rows;
+        ASSERT_EQ(last.layer, layers - 1);
+        const Index n = batch.shard.block_rows;
+        for (Index layer = 0; layer < layers; ++layer) {
+          const layout::Roles roles = layout::roles_of(layer);
+          const auto rows = layout::row_blocks(full.grid, roles, full.coord[roles.r]);
+          const auto cols = slab(layout::column_blocks(full.grid, roles, full.coord[roles.k]), n, true);
+          if (layer + 1 < layers) {
+            expect_entries(batch.shard.forward(layer), slab(rows, n, true), cols, want, false);
+            expect_entries(batch.shard.backward(layer), cols, slab(rows, n, true), want, true);
+            continue;
+          }
+          Index most = 1;
+          for (const int b : rows) {
+            const auto some = slab({b}, n, false);
+            most = std::max(most, std::ssize(some) - std::count(some.begin(), some.end(), Index{-1}));
+          }
+          EXPECT_EQ(last.rows, std::min(most, n));
+          expect_entries(*last.tile, slab(rows, last.rows, false), cols, want, false);
+          expect_entries(*last.transposed, cols, slab(rows, last.rows, false), want, true);
+        }
+        const auto own = slab({shape.rank_of(full.coord)}, n, true);
+        EXPECT_TRUE(std::equal(batch.positions.begin(), batch.positions.end(), own.begin()));
+        EXPECT_EQ(batch.loss_rows,
+                  std::count_if(batch.positions.begin(), batch.positions.end(), [&](Index v) {
+                    return splits[static_cast<std::size_t>(v)] == graph::Split::kTrain;
+                  }));
+        const Index counted = layers == 1 ? batch.loss_rows : batch.rows();
+        for (Index i = 0; i < batch.rows(); ++i) {
+          const Index v = batch.positions[static_cast<std::size_t>(i)];
+          EXPECT_EQ(batch.weight[static_cast<std::size_t>(i)], sampler.weight(v));
+          EXPECT_EQ(batch.diagonal[static_cast<std::size_t>(i)], i < counted ? want.full(v, v) : 0);
+        }
+      }
+    }
+  });
+}
+
+// On one rank: what is left is the rows of the loss and what they read, with the same entries.
+TEST(BatchBuilder, DropsWhatNoLossReads) {
+  const Case c{"directed", {.vertices = 200, .degree = 2, .symmetric = false, .seed = 3}};
+  const test::MemoryStore store = store_with_splits(c.graph);
+  const WholeMatrix matrix(store, c);
+  std::vector<graph::Split> splits(200);
+  store.read_splits({0, 200}, splits);
+  test::for_each_world({1, 2}, [&](comm::Communicator& world) {
+    device::Context context(threads(1));
+    const layout::Grid shape{.gz = world.size()};
+    parallel::ProcessGrid grid(world, shape);
+    const auto full = load_shard(context, grid, store, {.need_backward = false});
+    test::FakeSampler sampler(200, shape, test::all_blocks(shape), c.sampler);
+    for (const Index first : {Index{1}, Index{0}}) {
+      BatchBuilder builder(context, full, store, sampler,
+                           {.layers = 2, .first_layer = first, .loss_rows = true, .drop_unread = true});
+      Batch batch;
+      builder.build(0, 1, batch);
+      if (first == 0 || world.size() > 1) {
+        EXPECT_EQ(batch.rows(), batch.drawn) << "layer 0 reads them, or another rank may";
+        continue;
+      }
+      const Reference want(matrix, 200, c.estimator, sampler, 0, 1);
+      const auto trains = [&](Index v) {
+        return splits[static_cast<std::size_t>(v)] == graph::Split::kTrain;
+      };
+      std::vector<Index> kept, loss;
+      Index drawn = 0;
+      for (const bool train : {true, false}) {
+        for (Index u = 0; u < 200; ++u) {
+          if (!want.in(u) || trains(u) != train) continue;
+          ++drawn;
+          bool read = train;
+          for (Index v = 0; v < 200; ++v) read = read || (trains(v) && want(v, u) != 0);
+          if (read) kept.push_back(u);
+          if (train) loss.push_back(u);
+        }
+      }
+      EXPECT_EQ(batch.drawn, drawn);
+      EXPECT_LT(std::ssize(kept), drawn) << "the case shows nothing";
+      EXPECT_EQ(batch.positions, kept);
+      EXPECT_EQ(batch.shard.block_rows, std::ssize(kept));
+      EXPECT_EQ(batch.shard.vertices, std::ssize(kept));
+      for (std::size_t i = 0; i < kept.size(); ++i) {
+        EXPECT_EQ(batch.local_row[i], kept[i]);
+        EXPECT_EQ(batch.weight[i], sampler.weight(kept[i]));
+      }
+      expect_entries(*batch.shard.loss_rows.tile, loss, kept, want, false);
+      expect_entries(*batch.shard.loss_rows.transposed, kept, loss, want, true);
+    }
+  });
+}
+
 /// What Aggregator makes of a sub-batch's shard, beside the dense product.
 TEST(BatchBuilder, AggregatesAsTheWholeGraphDoes) {
   const Case c{"directed", {.vertices = 61, .symmetric = false, .seed = 3}};

@@ -379,6 +379,60 @@ INSTANTIATE_TEST_SUITE_P(Scenarios, MiniOneAnswer,
                                          cached(scenario("gin", "self-normalised", true, "batch"), 2)),
                          [](const auto& scenario_info) { return scenario_info.param.name; });
 
+// ---------------------------------------------------------------- rows that no loss reads
+
+class LossRowsAlone : public testing::TestWithParam<Scenario> {};
+
+// A third of the vertices train, none of them in the second half: blocks differ.
+test::MemoryStore few_labels(bool symmetric) {
+  test::MemoryStore store = mini_store(symmetric);
+  std::vector<graph::Split> splits(kVertices, graph::Split::kTest);
+  for (std::size_t v = 0; v < kVertices; ++v)
+    if (v < kVertices / 2 ? v % 3 != 0 : v == 100) splits[v] = graph::Split::kTrain;
+  store.set_splits(std::move(splits));
+  return store;
+}
+
+TEST_P(LossRowsAlone, GiveTheLossesAndGradientsOfAllRows) {
+  const Scenario& s = GetParam();
+  const test::MemoryStore store = few_labels(s.symmetric);
+  RunConfig all = s.config;
+  all.mini.all_rows = true;
+  const Curve want = reference(store, all);
+  double worst_loss = 0, worst_gradient = 0;
+  test::for_each_world({1, 2, 4, 8}, [&](comm::Communicator& world) {
+    for (const layout::Grid& grid : grids_of(world.size())) {
+      const Curve got = run(world, grid, store, for_grid(s.config, grid));
+      const double loss = loss_distance(got, want),
+                   gradient = distance(got.first_gradients, want.first_gradients);
+      EXPECT_LE(loss, kTolerance) << layout::to_string(grid);
+      EXPECT_LE(gradient, kTolerance) << layout::to_string(grid);
+      EXPECT_EQ(got.counts.vertices, want.counts.vertices) << layout::to_string(grid);
+      if (s.config.model.layers - (s.config.model.first_aggregation == "cached" ? 1 : 0) == 1) {
+        EXPECT_LT(got.counts.degree_rows, want.counts.degree_rows);
+      }
+      if (world.rank() == 0)
+        worst_loss = std::max(worst_loss, loss), worst_gradient = std::max(worst_gradient, gradient);
+    }
+  });
+  std::printf("  %s: worst relative difference from all rows of a loss %.1e, of a gradient %.1e\n",
+              s.name.c_str(), worst_loss, worst_gradient);
+}
+
+INSTANTIATE_TEST_SUITE_P(Scenarios, LossRowsAlone,
+                         testing::Values(scenario("gcn", "unbiased", true),
+                                         scenario("sage", "self-normalised", false, "layer"),
+                                         scenario("gin", "self-normalised", true, "batch"),
+                                         cached(scenario("gcn", "unbiased", false), 2),
+                                         cached(scenario("sage", "unbiased", true), 2),
+                                         cached(scenario("gin", "unbiased", true), 2),
+                                         cached(scenario("gcn", "self-normalised", true, "batch"), 2),
+                                         cached(scenario("sage", "self-normalised", false), 2),
+                                         cached(scenario("gin", "self-normalised", true, "layer"), 2),
+                                         cached(scenario("sage", "unbiased", true, "none", "train"), 2),
+                                         cached(scenario("gcn", "self-normalised", true), 5, true)),
+                         [](const auto& scenario_info) { return scenario_info.param.name; });
+
 // ---------------------------------------------------------------- the rest
 
 TEST(MiniBatch, OfAllVerticesIsTheFullGraph) {
@@ -439,12 +493,34 @@ TEST(MiniBatch, Bfloat16WireTrainsCloseToFp32) {
   });
 }
 
+/// The most training vertices that a block of the rank's row slab of `layer` gives to a sub-batch, at least
+/// one.
+Index loss_rows(const graph::Store& store, const RunConfig& config, const layout::Grid& grid,
+                layout::Coord coord, Index layer, Index sub_batch) {
+  std::vector<int> blocks(static_cast<std::size_t>(grid.tensor_ranks()));
+  for (std::size_t b = 0; b < blocks.size(); ++b) blocks[b] = static_cast<int>(b);
+  std::vector<graph::Split> splits(kVertices);
+  store.read_splits({0, kVertices}, splits);
+  sampling::Selection drawn;
+  sampling::make_sampler(store, grid, blocks, sampler_options(config, kVertices))->draw(0, sub_batch, drawn);
+  const layout::Roles roles = layout::roles_of(layer);
+  Index most = 1;
+  for (const int b : layout::row_blocks(grid, roles, coord[roles.r])) {
+    const std::span<const std::int32_t> of_block = drawn.block(b);
+    most = std::max<Index>(most, std::count_if(of_block.begin(), of_block.end(), [&](std::int32_t v) {
+                             return splits[static_cast<std::size_t>(v)] == graph::Split::kTrain;
+                           }));
+  }
+  return most;
+}
+
 // Two replicas: twice the ranks, the same sub-batches; a step's gradients cross the world once.
 TEST(MiniBatch, BytesOfAStepAreThoseOfItsBatches) {
   const test::MemoryStore store = mini_store(true);
-  const auto check = [&](comm::Communicator& world, bool once) {
+  const auto check = [&](comm::Communicator& world, bool once, bool all_rows) {
     for (const layout::Grid& grid : grids_of(world.size())) {
       RunConfig config = for_grid(mini_config("gcn"), grid);
+      config.mini.all_rows = all_rows;
       if (once) config = with_cache(config);
       config.mini.batch_ratio = 0.25;  // 4 sub-batches of 30, in 8 blocks of 15
       device::Context context({.threads = 1});
@@ -456,19 +532,22 @@ TEST(MiniBatch, BytesOfAStepAreThoseOfItsBatches) {
       const Index rows = trainer.sampler().most_block_rows();
       Index words = 0;
       const std::array<Index, 4> widths = {12, 16, 16, 5};
-      for (Index l = 0; l < 3; ++l) {
-        const auto i = static_cast<std::size_t>(l);
+      for (Index l = 0; l < 3 * config.mini.accumulate; ++l) {  // layer l % 3 of each sub-batch of the step
+        const Index sub_batch = kPerStep + process_grid.coord().d * config.mini.accumulate + l / 3;
+        const auto i = static_cast<std::size_t>(l % 3);
+        const Index given =
+            all_rows || l % 3 < 2 ? rows : loss_rows(store, config, grid, process_grid.coord(), 2, sub_batch);
         const Index width = std::min(widths[i], widths[i + 1]);
         const layout::Roles roles = layout::roles_of(l);
         const auto add = [&](bool backward) {
-          words += layout::aggregate_words(grid, roles, process_grid.coord(), rows, width, backward).total();
+          words += layout::aggregate_words(grid, roles, process_grid.coord(), rows, width, backward, given)
+                       .total();
         };
-        if (l > 0 || !once) add(false);
-        if (l > 0) add(true);
+        if (l % 3 > 0 || !once) add(false);
+        if (l % 3 > 0) add(true);
       }
       const auto bytes = [&](comm::CommPurpose p) { return world.traffic().bytes(p); };
-      EXPECT_EQ(bytes(comm::CommPurpose::kForward) + bytes(comm::CommPurpose::kBackward),
-                4 * words * config.mini.accumulate)
+      EXPECT_EQ(bytes(comm::CommPurpose::kForward) + bytes(comm::CommPurpose::kBackward), 4 * words)
           << layout::to_string(grid);
       const Index bucket = std::ssize(trainer.network().parameters().bucket());
       EXPECT_EQ(bytes(comm::CommPurpose::kGradient),
@@ -479,8 +558,9 @@ TEST(MiniBatch, BytesOfAStepAreThoseOfItsBatches) {
     }
   };
   test::for_each_world({4, 8}, [&](comm::Communicator& world) {
-    check(world, false);
-    check(world, true);
+    check(world, false, true);
+    check(world, true, true);
+    check(world, true, false);
   });
 }
 

@@ -39,7 +39,8 @@ inline layout::GraphShard whole_shard(device::Context& context, const graph::Sto
           .own = all,
           .symmetric = store.info().symmetric,
           .tile = {tile, tile, tile},
-          .transposed = {}};
+          .transposed = {},
+          .loss_rows = {}};
 }
 
 inline void expect_equal(const spmm::CsrView& a, const spmm::CsrView& b) {

@@ -74,7 +74,9 @@ TEST(BatchBuilder, AllocatesNothingOnceItHasItsSize) {
           {.vertices = 400, .degree = 9, .symmetric = symmetric, .weighted = weighted, .seed = 5});
       const layout::GraphShard full = test::whole_shard(context, store);
       test::FakeSampler sampler(400, full.grid, {0}, {});
-      BatchBuilder builder(context, full, store, sampler, {});
+      const bool dropping = weighted == symmetric;
+      BatchBuilder builder(context, full, store, sampler,
+                           {.layers = 2, .first_layer = 1, .loss_rows = dropping, .drop_unread = dropping});
       std::array<Batch, 2> slots;
       const auto build_epoch = [&](Index epoch) {
         for (Index i = 0; i < sampler.batches(); ++i)
