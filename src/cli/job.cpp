@@ -28,8 +28,7 @@ int from_environment(std::initializer_list<const char*> names, int otherwise) {
 /// auto: the GPU where this build and this machine have one and it can do what is asked for.
 bool wants_gpu(const train::RunConfig& config) {
   if (config.device != "auto") return config.device == "cuda" || config.device == "gpu-host";
-  return device::gpu::runtime_name() == "cuda" && config.mode == "full" && config.scheme == "scatter" &&
-         device::gpu::count() > 0;
+  return device::gpu::runtime_name() == "cuda" && config.scheme == "scatter" && device::gpu::count() > 0;
 }
 
 }  // namespace

@@ -44,7 +44,13 @@ class Buffer {
   Buffer(const Buffer&) = delete;
   Buffer& operator=(const Buffer&) = delete;
   ~Buffer() {
-    if (data_ != nullptr) detail::deallocate(*context_, data_, held());
+    if (data_ != nullptr && context_ != nullptr) detail::deallocate(*context_, data_, held());
+  }
+  /// Names memory that somebody else keeps.
+  [[nodiscard]] static Buffer borrow(T* data, Index size) noexcept {
+    Buffer out;
+    out.data_ = data, out.size_ = out.capacity_ = size;
+    return out;
   }
   void swap(Buffer& other) noexcept {
     std::swap(context_, other.context_);

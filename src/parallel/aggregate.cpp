@@ -108,10 +108,7 @@ Index Aggregator::rows_without_neighbours(Index layer, std::span<const float> di
                                           comm::CommPurpose purpose) {
   const MatrixView<float> sums = workspace_->matrix(context_, rows_given(layer), 1, 1);
   row_sums(layer, {sums.data, static_cast<std::size_t>(sums.rows)}, purpose);
-  Index rows = 0;
-  for (Index i = 0; i < std::ssize(diagonal); ++i)
-    rows += detail::off_diagonal(sums(i, 0), diagonal[static_cast<std::size_t>(i)]) > 0 ? 0 : 1;
-  return rows;
+  return detail::isolated_rows(context_, sums, diagonal);
 }
 
 /// The column of ones travels with x, unless that would round it (bf16) or nothing travels.
@@ -128,7 +125,7 @@ void Aggregator::forward_with_sums(Index layer, MatrixView<const float> x, Matri
     tensor::copy(context_, out.middle_cols({0, x.cols}), y);
   else
     run(layer, false, options_.wire, x, y, purpose);
-  detail::row_factors(full_, diagonal_, out.middle_cols({cols - 1, cols}),
+  detail::row_factors(context_, full_, diagonal_, out.middle_cols({cols - 1, cols}),
                       workspace_->factors(context_, y.rows));
   factors_known_ = true;
 }

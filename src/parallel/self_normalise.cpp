@@ -2,17 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "parallel/self_normalise.hpp"
 
-#include <algorithm>
-
 namespace opx::parallel::detail {
 
 namespace {
 
 constexpr Index kGrain = 256;
-// The sum of a row and its diagonal entry come from two roundings: what is left of their difference then is
-// no neighbour. A neighbour weighs at least sqrt(deg v / deg u) of the diagonal: 1e-5 takes a hub of 10^10.
-constexpr float kRounding = 1e-6F;
-
 /// y = factor y + rest x by rows, factor and rest from row i.
 template <class Factor>
 void mix_rows(device::Context& context, std::span<const float> c, std::span<const float> a,
@@ -34,26 +28,31 @@ void mix_rows(device::Context& context, std::span<const float> c, std::span<cons
 
 }  // namespace
 
-float off_diagonal(float sum, float diagonal) noexcept {
-  const float off = sum - diagonal;
-  return off > kRounding * std::max(sum, diagonal) ? off : 0.0F;
+void row_factors(device::Context& context, std::span<const float> full, std::span<const float> diagonal,
+                 tensor::MatrixView<const float> sums, std::span<float> c) {
+  if (context.on_gpu()) return gpu::row_factors(context, full, diagonal, sums, c);
+  for (std::size_t i = 0; i < c.size(); ++i)
+    c[i] = row_factor(full[i], sums(static_cast<Index>(i), 0), diagonal[i]);
 }
 
-void row_factors(std::span<const float> full, std::span<const float> diagonal,
-                 tensor::MatrixView<const float> sums, std::span<float> c) {
-  for (std::size_t i = 0; i < c.size(); ++i) {
-    const float off = off_diagonal(sums(static_cast<Index>(i), 0), diagonal[i]);
-    c[i] = off > 0 ? full[i] / off : 0.0F;
-  }
+Index isolated_rows(device::Context& context, tensor::MatrixView<const float> sums,
+                    std::span<const float> diagonal) {
+  if (context.on_gpu()) return gpu::isolated_rows(context, sums, diagonal);
+  Index rows = 0;
+  for (Index i = 0; i < std::ssize(diagonal); ++i)
+    rows += off_diagonal(sums(i, 0), diagonal[static_cast<std::size_t>(i)]) > 0 ? 0 : 1;
+  return rows;
 }
 
 void blend_rows(device::Context& context, std::span<const float> c, std::span<const float> a,
                 tensor::MatrixView<const float> x, tensor::MatrixView<float> y) {
+  if (context.on_gpu()) return gpu::mix_rows(context, c, a, x, y, false);
   mix_rows(context, c, a, x, y, [](float factor) { return factor; });
 }
 
 void add_rest_of_rows(device::Context& context, std::span<const float> c, std::span<const float> a,
                       tensor::MatrixView<const float> x, tensor::MatrixView<float> y) {
+  if (context.on_gpu()) return gpu::mix_rows(context, c, a, x, y, true);
   mix_rows(context, c, a, x, y, [](float) { return 1.0F; });
 }
 

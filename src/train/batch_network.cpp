@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include "device/transfer.hpp"
+
 namespace opx::train {
 
 namespace {
@@ -37,10 +39,10 @@ BatchNetwork::BatchNetwork(device::Context& context, parallel::ProcessGrid& grid
              most_rows) {}
 
 void BatchNetwork::bind(const Sample& sample) {
-  batch_shard_ = sample.batch->shard;
+  batch_shard_ = *sample.shard;
   batch_.bind({.positions = sample.positions, .valid = sample.batch->rows(), .total = batch_shard_.vertices},
               sample.features, sample.aggregated);
-  batch_aggregator_.self_normalise(sample.full_sum, sample.diagonal);
+  batch_aggregator_.self_normalise(sample.full_sum, sample.diagonal.first(sample.full_sum.size()));
 }
 
 void BatchNetwork::release() {
@@ -49,16 +51,17 @@ void BatchNetwork::release() {
 }
 
 Index BatchNetwork::rows_without_neighbours(const Sample& sample, Index layer) {
-  const std::span<const float> diagonal(sample.batch->diagonal);
+  const std::span<const float> diagonal =
+      context_.on_gpu() ? sample.diagonal : std::span<const float>(sample.batch->diagonal);
   return batch_aggregator_.rows_without_neighbours(
       layer, diagonal.first(static_cast<std::size_t>(sample.batch->rows_given(layer))),
       comm::CommPurpose::kMetric);
 }
 
 std::vector<float> BatchNetwork::full_row_sums() {
-  std::vector<float> sums(static_cast<std::size_t>(full_rows_));
-  full_aggregator_.row_sums(0, sums, comm::CommPurpose::kSetup);
-  return sums;
+  device::Buffer<float> sums(context_, full_rows_);
+  full_aggregator_.row_sums(0, sums.span(), comm::CommPurpose::kSetup);
+  return device::host_copy(context_, std::as_const(sums).span());
 }
 
 std::string BatchNetwork::describe() const {

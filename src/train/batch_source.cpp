@@ -8,6 +8,7 @@
 
 #include "base/error.hpp"
 #include "tensor/update.hpp"
+#include "train/sample_upload.hpp"
 
 namespace opx::train {
 
@@ -42,14 +43,17 @@ struct BatchSource::Slot {
   std::vector<std::int32_t> labels;
   std::vector<std::uint8_t> use;
   double weight = 0;
+  std::unique_ptr<SampleUpload> upload;  ///< where samples are wanted on a GPU
 
   void allocate(device::Context& context, Index rows, const SampleData& data, bool self_normalised) {
     const auto n = static_cast<std::size_t>(rows);
     positions.resize(n), weights.resize(n), use.resize(n);
-    if (self_normalised) full_sum.resize(n), diagonal.resize(n);
+    if (self_normalised) full_sum.resize(n);
+    if (self_normalised || data.gpu != nullptr) diagonal.resize(n);
     if (!data.vertices.labels.empty()) labels.resize(n);
     if (!data.vertices.targets.empty())
       targets = tensor::Matrix<float>(context, rows, data.vertices.targets.cols());
+    if (data.gpu != nullptr) upload = std::make_unique<SampleUpload>(*data.gpu);
   }
 };
 
@@ -70,11 +74,16 @@ BatchSource::BatchSource(const SampleData& data, const RunConfig& config,
   for (Slot& slot : slots_) slot.allocate(context_, sampler_->most_block_rows(), data_, self_normalised_);
 }
 
-BatchSource::~BatchSource() = default;
+BatchSource::~BatchSource() { release(); }
 
 void BatchSource::set_input(tensor::MatrixView<const float> features,
                             tensor::MatrixView<const float> aggregated) {
   features_ = features, aggregated_ = aggregated;
+  if (data_.gpu != nullptr) {
+    features_there_ = tensor::Matrix<float>(*data_.gpu, sampler_->most_block_rows(), features.cols);
+    aggregated_there_ = tensor::Matrix<float>(*data_.gpu, sampler_->most_block_rows(), aggregated.cols);
+    return;
+  }
   for (Slot& slot : slots_) {
     slot.features = tensor::Matrix<float>(context_, sampler_->most_block_rows(), features.cols);
     slot.aggregated = tensor::Matrix<float>(context_, sampler_->most_block_rows(), aggregated.cols);
@@ -104,11 +113,20 @@ void BatchSource::fill(int index, sampling::Batch& batch) {
   OPX_REQUIRE(rows <= sampler_->most_block_rows(), InternalError,
               "sub-batch {} of epoch {} has {} rows a block; the sampler promised at most {}", batch.index,
               batch.epoch, rows, sampler_->most_block_rows());
+  fill_rows(slot, batch);
+  if (slot.upload) {
+    slot.upload->send(sample_of(slot, batch));
+    return;
+  }
   const auto slice = [&](tensor::MatrixView<const float> from, tensor::Matrix<float>& to) {
     tensor::gather_rows(context_, from, batch.local_row, {to.data(), rows, to.cols()});
   };
   slice(features_, slot.features);
   slice(aggregated_, slot.aggregated);
+}
+
+void BatchSource::fill_rows(Slot& slot, const sampling::Batch& batch) const {
+  const Index rows = batch.shard.block_rows;
   slot.weight = 0;
   for (std::size_t i = 0; i < static_cast<std::size_t>(rows); ++i) {
     const bool valid = i < batch.positions.size();
@@ -116,10 +134,8 @@ void BatchSource::fill(int index, sampling::Batch& batch) {
     slot.positions[i] = valid ? batch.positions[i] : 0;
     slot.weights[i] = valid ? batch.weight[i] : 0;
     slot.use[i] = valid ? data_.use[row] : 0;
-    if (self_normalised_) {
-      slot.diagonal[i] = valid ? batch.diagonal[i] : 0;
-      slot.full_sum[i] = valid ? row_sums_[row] - batch.diagonal[i] : 0;
-    }
+    if (!slot.diagonal.empty()) slot.diagonal[i] = valid ? batch.diagonal[i] : 0;
+    if (self_normalised_) slot.full_sum[i] = valid ? row_sums_[row] - batch.diagonal[i] : 0;
     const auto weight = static_cast<double>(slot.weights[i]);
     if (!slot.labels.empty()) {
       slot.labels[i] = valid ? data_.vertices.labels[row] : -1;
@@ -133,15 +149,12 @@ void BatchSource::fill(int index, sampling::Batch& batch) {
   }
 }
 
-Sample BatchSource::next(sampling::Ticket ticket) {
-  if (!pipeline_ || !(expected_ == ticket)) start(ticket);
-  const sampling::BatchPipeline::Item item = pipeline_->next();
-  expected_ = turn_.after(ticket, sampler_->batches());
-  Slot& slot = slots_[static_cast<std::size_t>(item.slot)];
-  const Index rows = item.batch->shard.block_rows;
+Sample BatchSource::sample_of(Slot& slot, sampling::Batch& batch) const {
+  const Index rows = batch.shard.block_rows;
   const auto n = static_cast<std::size_t>(rows);
   const auto first = [n](const auto& values) { return std::span(values).first(values.empty() ? 0 : n); };
-  return {.batch = item.batch,
+  return {.batch = &batch,
+          .shard = &batch.shard,
           .features = {slot.features.data(), rows, slot.features.cols()},
           .aggregated = {slot.aggregated.data(), rows, slot.aggregated.cols()},
           .positions = first(std::as_const(slot.positions)),
@@ -152,6 +165,32 @@ Sample BatchSource::next(sampling::Ticket ticket) {
           .use = first(std::as_const(slot.use)),
           .weights = first(std::as_const(slot.weights)),
           .weight = slot.weight};
+}
+
+Sample BatchSource::received(Slot& slot) {
+  Sample sample = slot.upload->receive();
+  const auto gather = [&](tensor::MatrixView<const float> from, tensor::Matrix<float>& to) {
+    const tensor::MatrixView<float> rows(to.data(), sample.shard->block_rows, to.cols());
+    tensor::gather_rows(*data_.gpu, from, slot.upload->local_row(), rows);
+    return rows;
+  };
+  sample.features = gather(features_, features_there_);
+  sample.aggregated = gather(aggregated_, aggregated_there_);
+  return sample;
+}
+
+void BatchSource::release() {
+  if (in_use_ != nullptr && in_use_->upload) in_use_->upload->release();
+  in_use_ = nullptr;
+}
+
+Sample BatchSource::next(sampling::Ticket ticket) {
+  release();
+  if (!pipeline_ || !(expected_ == ticket)) start(ticket);
+  const sampling::BatchPipeline::Item item = pipeline_->next();
+  expected_ = turn_.after(ticket, sampler_->batches());
+  in_use_ = &slots_[static_cast<std::size_t>(item.slot)];
+  return in_use_->upload ? received(*in_use_) : sample_of(*in_use_, *item.batch);
 }
 
 }  // namespace opx::train

@@ -21,9 +21,10 @@ namespace opx::train {
 [[nodiscard]] sampling::SamplerOptions sampler_options(const RunConfig& config, Index vertices);
 
 /// One sub-batch on this rank; everything has shard.block_rows rows, padding last (features 0, used by
-/// nobody).
+/// nobody), in memory of the context of the step.
 struct Sample {
-  sampling::Batch* batch = nullptr;
+  sampling::Batch* batch = nullptr;                ///< host memory
+  const layout::GraphShard* shard = nullptr;       ///< the batch's, in memory of the step's context
   tensor::MatrixView<float> features, aggregated;  ///< empty where the model does not read them
   std::span<const Index> positions;
   std::span<const float> full_sum, diagonal;  ///< self-normalised: off-diagonal row sums of A, a_vv
@@ -41,6 +42,7 @@ struct SampleData {
   const parallel::VertexData& vertices;
   std::span<const std::uint8_t> use;  ///< rows of the training split
   int ranks_here = 1;                 ///< ranks that share this machine's memory
+  device::Context* gpu = nullptr;     ///< where samples are wanted; null: in host memory
 };
 
 /// Which sub-batches of an epoch a replica takes: `accumulate` of every `per_step` from `first` on.
@@ -51,6 +53,11 @@ struct Turn {
   [[nodiscard]] sampling::Ticket after(sampling::Ticket ticket, Index batches) const noexcept;
 };
 
+class SampleUpload;
+
+/// On a GPU the builder's thread sends what it made through page-locked memory on the copy stream; rows of
+/// features are gathered there from those of the graph. A sample is valid for what is put on the compute
+/// stream before the next next().
 class BatchSource {
  public:
   /// Makes sampler and builder; nothing is drawn yet. No communication; what reading throws is for the caller
@@ -60,8 +67,8 @@ class BatchSource {
   ~BatchSource();
 
   [[nodiscard]] const sampling::Sampler& sampler() const noexcept { return *sampler_; }
-  /// What the model reads of the whole graph's own rows, X and A X (either may be empty); both stay with the
-  /// caller. Before the first next().
+  /// What the model reads of the whole graph's own rows, X and A X (either may be empty), in memory of the
+  /// step's context; both stay with the caller. Before the first next().
   void set_input(tensor::MatrixView<const float> features, tensor::MatrixView<const float> aggregated);
   /// (A 1) of the own rows of the whole graph: before the first next() of a self-normalised run.
   void set_row_sums(std::vector<float> sums) { row_sums_ = std::move(sums); }
@@ -76,6 +83,10 @@ class BatchSource {
  private:
   struct Slot;
   void fill(int slot, sampling::Batch& batch);
+  void fill_rows(Slot& slot, const sampling::Batch& batch) const;
+  [[nodiscard]] Sample sample_of(Slot& slot, sampling::Batch& batch) const;
+  [[nodiscard]] Sample received(Slot& slot);
+  void release();
   void start(sampling::Ticket ticket);
 
   SampleData data_;
@@ -88,6 +99,8 @@ class BatchSource {
   std::unique_ptr<sampling::BatchBuilder> builder_;
   std::vector<float> row_sums_;
   std::vector<Slot> slots_;
+  Slot* in_use_ = nullptr;
+  tensor::Matrix<float> features_there_, aggregated_there_;  ///< rows of the sample in use, on a GPU
   sampling::Ticket expected_;
   base::TraceWriter* trace_ = nullptr;
   std::unique_ptr<sampling::BatchPipeline> pipeline_;  // last: its thread uses the rest

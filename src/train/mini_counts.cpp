@@ -55,17 +55,20 @@ void MiniTrainer::take_counts(const BatchCounts& counts) {
 Evaluation MiniTrainer::evaluate() {
   if (!evaluation_source_) return TrainerBase::evaluate();
   // Rows that no sub-batch has count in no split.
-  tensor::Matrix<float> logits(context_, shard_.block_rows, spec_.widths.back());
+  tensor::Matrix<float> logits(context_.host(), shard_.block_rows, spec_.widths.back());
   std::fill(logits.span().begin(), logits.span().end(), 0.0F);
   std::vector<std::uint8_t> seen(static_cast<std::size_t>(shard_.block_rows), 0);
   for (Index b = 0; b < batches(); ++b) {
     const Sample sample = evaluation_source_->next({kEvaluationEpoch, b});
     network_->bind(sample);
-    const model::Array rows = network_->forward({.training = false});
+    const model::Array there = network_->forward({.training = false});
+    tensor::Matrix<float> copied;
+    if (context_.on_gpu()) copied = to_host(context_, there.view());
+    const tensor::MatrixView<const float> rows = context_.on_gpu() ? copied.view() : there.view();
     for (std::size_t i = 0; i < sample.batch->local_row.size(); ++i) {
       const Index row = sample.batch->local_row[i];
       seen[static_cast<std::size_t>(row)] = 1;
-      std::copy_n(rows.view().row(static_cast<Index>(i)), logits.cols(), logits.view().row(row));
+      std::copy_n(rows.row(static_cast<Index>(i)), logits.cols(), logits.view().row(row));
     }
     network_->release();
   }

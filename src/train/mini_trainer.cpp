@@ -42,7 +42,7 @@ MiniTrainer::MiniTrainer(device::Context& context, parallel::ProcessGrid& grid, 
     : TrainerBase(context, grid, store, config), per_step_(Index{grid.grid().gd} * config.mini.accumulate) {
   resolve_estimator(config_, store.info());
   check();
-  make_source(load(shard_options(config_, false), true));
+  make_source(load(shard_options(config_, false), true, &host_shard_));
 }
 
 MiniTrainer::~MiniTrainer() = default;
@@ -70,7 +70,7 @@ sampling::BatchOptions MiniTrainer::batch_options() const {
 
 void MiniTrainer::require_weights_that_add() const {
   if (config_.mini.estimator != "self-normalised") return;
-  const std::span<const float> values = shard_.forward(0).view().values;
+  const std::span<const float> values = host_shard_.forward(0).view().values;
   const auto least = std::min_element(values.begin(), values.end());
   OPX_REQUIRE(least == values.end() || *least >= 0, InvalidArgument,
               "estimator self-normalised divides by the sum of a row's sampled weights; dataset '{}' has a "
@@ -84,7 +84,7 @@ void MiniTrainer::make_source(tensor::Matrix<float>&& features) {
                   .accumulate = config_.mini.accumulate,
                   .per_step = per_step_};
   const int ranks = config_.mini.sampler == "saint-walk" ? ranks_of_machine(grid_.world()) : 1;
-  const SampleData data{shard_, store_, data_, use_[0], ranks};
+  const SampleData data{host_shard_, store_, data_, use_[0], ranks, context_.on_gpu() ? &context_ : nullptr};
   comm::agree(grid_.world(), [&] {
     require_weights_that_add();
     source_ = std::make_unique<BatchSource>(data, config_, batch_options(), turn);
@@ -150,14 +150,14 @@ TrainerBase::Step MiniTrainer::step(At at, bool stop) {
   for (Index number = begin; number < end; ++number)
     run_sub_batch({at.epoch, number}, number == begin, number + 1 == end, stop, sums);
   if (begin >= end) {
-    const std::span<float> all = network_->parameters().bucket();
-    std::fill(all.begin(), all.end(), 0.0F);
+    device::set_zero(context_, network_->parameters().bucket());
     keep_statistics(true);
     fill_tail(sums, stop);
     for (Index l = spec_.layers() - 1; l >= 0; --l)
       bucket_->ready_from(network_->parameters().gradients_of(l).begin);
   }
   bucket_->finish();
+  tail_ = device::host_copy(context_, std::span<const float>(network_->parameters().tail()));
   finish_statistics(std::min(per_step_, batches() - at.step * per_step_));
   return update(at.epoch);
 }
@@ -182,14 +182,18 @@ void MiniTrainer::run_sub_batch(sampling::Ticket ticket, bool first, bool last, 
   if (last) fill_tail(sums, stop);
   network_->backward(std::move(logits), [&](Index layer) {
     const Range range = parameters.gradients_of(layer);
-    for (Index i = range.begin; i < range.end && !accumulated_.empty(); ++i) {
-      float& gradient = parameters.gradients()[static_cast<std::size_t>(i)];
-      if (!first) gradient += accumulated_[i];
-      if (!last) accumulated_[i] = gradient;
-    }
+    if (!accumulated_.empty()) accumulate(range, first, last);
     if (last) bucket_->ready_from(range.begin);
   });
   network_->release();
+}
+
+void MiniTrainer::accumulate(Range range, bool first, bool last) {
+  const tensor::MatrixView<float> gradients(network_->parameters().gradients().data() + range.begin, 1,
+                                            range.size()),
+      before(accumulated_.data() + range.begin, 1, range.size());
+  if (!first) tensor::add_scaled(context_, 1, before, gradients);
+  if (!last) tensor::copy(context_, gradients, before);
 }
 
 double MiniTrainer::loss_of(const Sample& sample, tensor::MatrixView<float> logits) {
@@ -220,19 +224,20 @@ void MiniTrainer::keep_statistics(bool first) {
 
 /// One tensor rank of a replica speaks for all, which have the same statistics.
 void MiniTrainer::fill_tail(const Sums& sums, bool stop) {
-  const std::span<float> tail = network_->parameters().tail();
+  std::vector<float> tail(network_->parameters().tail().size());
   tail[kLoss] = static_cast<float>(sums.loss * scale_);
   tail[kWeight] = static_cast<float>(sums.weight);
   tail[kStop] = stop ? 1.0F : 0.0F;
   const bool speaks = grid_.tensor().rank() == 0;
   for (std::size_t i = 0; i < statistics_sum_.size(); ++i)
     tail[kTail + i] = speaks ? statistics_sum_[i] : 0.0F;
+  device::copy_to_device(context_, std::span<const float>(tail), network_->parameters().tail());
 }
 
 void MiniTrainer::finish_statistics(Index sub_batches) {
-  const std::span<const float> sums = network_->parameters().tail().subspan(kTail);
+  const std::span<const float> sums = std::span(tail_).subspan(kTail);
   const std::span<float> now = network_->parameters().statistics();
-  if (network_->parameters().tail()[kWeight] <= 0) {  // the step changes nothing
+  if (tail_[kWeight] <= 0) {  // the step changes nothing
     std::copy(statistics_before_.begin(), statistics_before_.end(), now.begin());
     return;
   }
@@ -241,10 +246,9 @@ void MiniTrainer::finish_statistics(Index sub_batches) {
 
 TrainerBase::Step MiniTrainer::update(int epoch) {
   const PhaseScope scope(context_.clock(), Phase::kOptimizer, "optimizer");
-  const std::span<const float> tail = network_->parameters().tail();
   Step step;
-  step.weight = static_cast<double>(tail[kWeight]);
-  step.stop = tail[kStop] > 0;
+  step.weight = static_cast<double>(tail_[kWeight]);
+  step.stop = tail_[kStop] > 0;
   const double grow = config_.mini.lr_scaling == "linear" ? static_cast<double>(per_step_)
                       : config_.mini.lr_scaling == "sqrt" ? std::sqrt(static_cast<double>(per_step_))
                                                           : 1.0;
@@ -254,7 +258,7 @@ TrainerBase::Step MiniTrainer::update(int epoch) {
     return step;
   }
   const double factor = 1 / (scale_ * step.weight);
-  step.loss = factor * static_cast<double>(tail[kLoss]);
+  step.loss = factor * static_cast<double>(tail_[kLoss]);
   step.gradient_norm = gradient_norm(factor);
   optimizer_->step(step.learning_rate, factor * clip_factor(config_.optimizer, step.gradient_norm));
   return step;

@@ -58,6 +58,7 @@ class MiniTrainer final : public TrainerBase {
   [[nodiscard]] SampleData sample_data() const;
   [[nodiscard]] sampling::BatchOptions batch_options() const;
   void run_sub_batch(sampling::Ticket ticket, bool first, bool last, bool stop, Sums& sums);
+  void accumulate(Range range, bool first, bool last);
   double loss_of(const Sample& sample, tensor::MatrixView<float> logits);
   void count(const Sample& sample, sampling::Ticket ticket);
   void keep_statistics(bool first);
@@ -67,13 +68,14 @@ class MiniTrainer final : public TrainerBase {
   void log_start();
 
   Index per_step_;
-  double scale_ = 1;  ///< of the gradients, constant: about one over the labelled rows of a step
+  layout::GraphShard host_shard_;  ///< what sub-batches are cut from
+  double scale_ = 1;               ///< of the gradients, constant: about one over the labelled rows of a step
   std::unique_ptr<BatchNetwork> network_;
   std::unique_ptr<BatchSource> source_;
   std::unique_ptr<BatchSource> evaluation_source_;  ///< sampled evaluation
   std::unique_ptr<parallel::GradientBucket> bucket_;
   device::Buffer<float> accumulated_;  ///< gradients of the step's sub-batches but the last
-  std::vector<float> statistics_before_, statistics_sum_;
+  std::vector<float> statistics_before_, statistics_sum_, tail_;
   BatchCounts counts_;
 };
 

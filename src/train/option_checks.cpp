@@ -84,9 +84,9 @@ void validate_backend(const RunConfig& config) {
   OPX_REQUIRE(!gpu || runtime == (config.device == "cuda" ? "cuda" : "host"), NotCompiled,
               "device '{}': this build has {}; --device takes auto or cpu", config.device,
               runtime == "none" ? "no GPU backend" : fmt::format("the GPU runtime '{}'", runtime));
-  OPX_REQUIRE(!gpu || (config.mode == "full" && config.scheme == "scatter"), InvalidArgument,
-              "device '{}' trains mode full with scheme scatter; mode {} with scheme {} runs on the CPU",
-              config.device, config.mode, config.scheme);
+  OPX_REQUIRE(!gpu || config.scheme == "scatter", InvalidArgument,
+              "device '{}' trains with scheme scatter; scheme {} runs on the CPU", config.device,
+              config.scheme);
 }
 
 }  // namespace

@@ -41,14 +41,15 @@ void TrainerBase::check(const graph::StoreInfo& info) const {
 }
 
 // Within a replica errors are agreed on as they arise; between replicas here.
-tensor::Matrix<float> TrainerBase::load(const parallel::ShardOptions& options, bool for_training) {
+tensor::Matrix<float> TrainerBase::load(const parallel::ShardOptions& options, bool for_training,
+                                        layout::GraphShard* on_host) {
   tensor::Matrix<float> features;
   if (grid_.grid().gd == 1) {
-    features = read(options);
+    features = read(options, on_host);
   } else {
     std::exception_ptr error;
     try {
-      features = read(options);
+      features = read(options, on_host);
     } catch (const base::Error&) {
       error = std::current_exception();
     }
@@ -63,9 +64,10 @@ tensor::Matrix<float> TrainerBase::load(const parallel::ShardOptions& options, b
   return features;
 }
 
-tensor::Matrix<float> TrainerBase::read(const parallel::ShardOptions& options) {
+tensor::Matrix<float> TrainerBase::read(const parallel::ShardOptions& options, layout::GraphShard* on_host) {
   device::Context& host = context_.host();
   shard_ = parallel::load_shard(host, grid_, store_, options);
+  if (on_host != nullptr) *on_host = shard_;
   data_ = parallel::load_vertices(host, grid_, store_, shard_);
   tensor::Matrix<float> features = std::move(data_.features);
   if (spec_.learned_features) {

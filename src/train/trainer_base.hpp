@@ -83,7 +83,9 @@ class TrainerBase {
   TrainerBase(device::Context& context, parallel::ProcessGrid& grid, const graph::Store& store,
               const RunConfig& config);
   /// Reads tiles, vertices and splits; returns the features. Collective; errors are agreed on over the grid.
-  [[nodiscard]] tensor::Matrix<float> load(const parallel::ShardOptions& options, bool for_training);
+  /// `on_host`, if not null, gets the shard in host memory: on the CPU the same tiles.
+  [[nodiscard]] tensor::Matrix<float> load(const parallel::ShardOptions& options, bool for_training,
+                                           layout::GraphShard* on_host = nullptr);
   void build_optimizer();
   /// Loss over the rows of a split of this rank.
   tensor::LossSum loss(tensor::MatrixView<const float> logits, std::size_t split, double scale,
@@ -117,7 +119,7 @@ class TrainerBase {
     std::array<device::Resident<std::uint8_t>, 3> use;
   };
   void check(const graph::StoreInfo& info) const;
-  tensor::Matrix<float> read(const parallel::ShardOptions& options);
+  tensor::Matrix<float> read(const parallel::ShardOptions& options, layout::GraphShard* on_host);
   void count_terms();
   void make_resident();
   ResidentData resident_;

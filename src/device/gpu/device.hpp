@@ -65,6 +65,7 @@ struct Counters {
   std::int64_t launches = 0, synchronisations = 0;
   std::int64_t waits = 0;  ///< of streams for events: wait() and order(); the host goes on
   std::int64_t bytes_to_device = 0, bytes_to_host = 0;
+  std::int64_t host_waits = 0;  ///< wait_on_host() that had to wait
 };
 
 struct DeviceOptions {
@@ -118,6 +119,9 @@ class Device {
   void order(Stream before, Stream after);
   /// Whether what was put before the last record() of `event` is done. Never blocks; from any thread.
   [[nodiscard]] static bool reached(const Event& event);
+  /// Blocks the calling thread until what was put before the last record() of `event` is done: for threads
+  /// that work ahead, and results that come a step late. Counted by itself.
+  void wait_on_host(const Event& event);
   /// Blocks the calling thread until the stream, or all streams, are empty; throws what went wrong on them.
   void synchronise(Stream stream);
   void synchronise();

@@ -45,6 +45,7 @@ void Device::record(Event&, Stream) { refuse(); }
 void Device::wait(Stream, const Event&) { refuse(); }
 void Device::order(Stream, Stream) { refuse(); }
 bool Device::reached(const Event&) { refuse(); }
+void Device::wait_on_host(const Event&) { refuse(); }
 void Device::synchronise(Stream) { refuse(); }
 void Device::synchronise() { refuse(); }
 const Counters& Device::counters() const noexcept {

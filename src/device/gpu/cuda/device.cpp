@@ -326,6 +326,11 @@ void Device::order(Stream before, Stream after) {
   impl_->checked(cudaStreamWaitEvent(native(after), impl_->order, 0), "cudaStreamWaitEvent");
 }
 
+void Device::wait_on_host(const Event& event) {
+  if (reached(event)) return;
+  add(impl_->counters.host_waits, 1);
+  impl_->checked(cudaEventSynchronize(state_of(event).event), "cudaEventSynchronize");
+}
 void Device::synchronise(Stream stream) {
   add(impl_->counters.synchronisations, 1);
   impl_->use();

@@ -4,6 +4,7 @@
 // The Device of the host runtime.
 #include "device/gpu/device.hpp"
 
+#include <atomic>
 #include <cstdlib>
 #include <cstring>
 #include <map>
@@ -29,6 +30,10 @@ std::uint64_t chosen_seed(std::uint64_t asked) {
   const char* text = std::getenv("OPX_GPU_HOST_SEED");
   const std::uint64_t seed = text != nullptr ? std::strtoull(text, nullptr, 10) : 1;
   return seed != 0 ? seed : 1;
+}
+
+void add(std::int64_t& counter, std::int64_t n) noexcept {
+  std::atomic_ref(counter).fetch_add(n, std::memory_order_relaxed);
 }
 
 EventRef& state_of(void* native) { return *static_cast<EventRef*>(native); }
@@ -140,8 +145,8 @@ void Device::copy_2d(void* to, std::size_t to_pitch, const void* from, std::size
   if (width == 0 || rows == 0) return;
   const bool to_device = is_device_memory(to), from_device = is_device_memory(from);
   const auto bytes = static_cast<std::int64_t>(width * rows);
-  if (to_device && !from_device) impl_->counters.bytes_to_device += bytes;
-  if (!to_device && from_device) impl_->counters.bytes_to_host += bytes;
+  if (to_device && !from_device) add(impl_->counters.bytes_to_device, bytes);
+  if (!to_device && from_device) add(impl_->counters.bytes_to_host, bytes);
   const auto copy_rows = [=](const std::byte* source, std::size_t pitch) {
     for (std::size_t r = 0; r < rows; ++r)
       std::memmove(static_cast<std::byte*>(to) + r * to_pitch, source + r * pitch, width);
@@ -180,18 +185,23 @@ void Device::order(Stream before, Stream after) {
   wait(after, event);
 }
 
+void Device::wait_on_host(const Event& event) {
+  if (reached(event)) return;
+  add(impl_->counters.host_waits, 1);
+  impl_->queues.drain(state_of(event.native()));
+}
 void Device::synchronise(Stream stream) {
-  ++impl_->counters.synchronisations;
+  add(impl_->counters.synchronisations, 1);
   impl_->queues.drain(&queue_of(stream));
 }
 void Device::synchronise() {
-  ++impl_->counters.synchronisations;
+  add(impl_->counters.synchronisations, 1);
   impl_->queues.drain(nullptr);
 }
 
 const Counters& Device::counters() const noexcept { return impl_->counters; }
 void Device::count_launch(const char* kernel) noexcept {
-  ++impl_->counters.launches;
+  add(impl_->counters.launches, 1);
   impl_->last_kernel = kernel;
 }
 void Device::reset_counters() noexcept { impl_->counters = {}; }

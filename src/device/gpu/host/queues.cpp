@@ -65,19 +65,27 @@ void Queues::wait(Queue& queue, const EventRef& event) {
 }
 
 void Queues::drain(Queue* queue) {
-  const auto empty = [&] {
+  drain_until([&] {
     if (queue != nullptr) return queue->operations.empty();
     return std::all_of(queues_.begin(), queues_.end(), [](const Queue& q) { return q.operations.empty(); });
-  };
+  });
+}
+
+void Queues::drain(const EventRef& event) {
+  const std::uint64_t wanted = event->recorded.load();
+  drain_until([&] { return event->reached.load() >= wanted; });
+}
+
+void Queues::drain_until(const std::function<bool()>& done) {
   auto moved = std::chrono::steady_clock::now();
   for (;;) {
     {
       const std::lock_guard lock(mutex_);
       open();
       bool any = false;
-      while (!empty() && step()) any = true;
+      while (!done() && step()) any = true;
       shut();
-      if (empty()) {
+      if (done()) {
         if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
         return;
       }

@@ -55,6 +55,8 @@ class Queues {
   void wait(Queue& queue, const EventRef& event);
   /// Runs work until `queue` (null: every queue) is empty, then throws the first error there was.
   void drain(Queue* queue);
+  /// The same until `event` has been reached as it was recorded last.
+  void drain(const EventRef& event);
   /// A number for a grid's order.
   std::uint64_t draw();
 
@@ -63,6 +65,7 @@ class Queues {
   void disown(void* pointer);  // from work that runs
 
  private:
+  void drain_until(const std::function<bool()>& done);
   bool step();  // one operation of a random stream that may go on; false where none may
   void execute(Operation& operation);
   void open() noexcept;

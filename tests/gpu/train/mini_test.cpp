@@ -1,0 +1,178 @@
+// SPDX-FileCopyrightText: 2026 The Orthoplex authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Mini-batches on a GPU: the losses are those of the CPU for every sampler and estimator, on one rank, on
+// grids of ranks and replicas that share the GPU, and two runs are equal to the bit.
+#include <cmath>
+#include <memory>
+#include <vector>
+
+#include "comm/communicator.hpp"
+#include "comm/staged.hpp"
+#include "comm/threads/job.hpp"
+#include "support/gpu.hpp"
+#include "support/train_case.hpp"
+#include "train/mini_trainer.hpp"
+
+namespace opx::train {
+namespace {
+
+constexpr Index kVertices = 72, kVirtualBlocks = 4, kPerStep = 2;
+constexpr double kTolerance = 1e-4;  // relative, of a loss: sums in other orders, some updates on
+
+struct Scenario {
+  std::string model, sampler, estimator = "unbiased", norm = "none";
+  bool symmetric = true, cached = false, residual = false, multi_label = false;
+  [[nodiscard]] std::string name() const { return model + " " + sampler + " " + estimator + " " + norm; }
+};
+
+test::MemoryStore store_of(const Scenario& s) {
+  test::MemoryStore store = test::training_store(kVertices, s.symmetric);
+  store.set_virtual_blocks(kVirtualBlocks);
+  std::vector<std::int32_t> parts(kVertices);
+  for (Index v = 0; v < kVertices; ++v)
+    parts[static_cast<std::size_t>(v)] = static_cast<std::int32_t>(v * 7 % 10);
+  store.set_parts(parts, 10);
+  if (!s.multi_label) return store;
+  test::Dense targets(kVertices, 3);
+  for (Index i = 0; i < kVertices; ++i)
+    for (Index c = 0; c < 3; ++c)
+      targets(i, c) = i % 11 == 3 ? std::nan("") : (test::uniform(9, i, c) > 0 ? 1.0 : 0.0);
+  store.set_targets(targets);
+  return store;
+}
+
+RunConfig config_of(const Scenario& s) {
+  RunConfig config = test::training_config(s.model);
+  config.mode = "mini";
+  config.model.norm = s.norm;
+  config.model.residual = s.residual;
+  config.model.first_aggregation = s.cached ? "cached" : "recomputed";
+  config.mini.batch_ratio = 0.25;
+  config.mini.sampler = s.sampler;
+  config.mini.estimator = s.estimator;
+  config.mini.accumulate = kPerStep;
+  config.optimizer.clip = 0.5;
+  config.epochs = 2;
+  return config;
+}
+
+struct Curve {
+  std::vector<double> losses, norms;
+  std::vector<float> parameters;
+  Evaluation evaluation;
+  BatchCounts counts;
+};
+
+Curve run(device::Context& context, comm::Communicator& world, const layout::Grid& grid,
+          const graph::Store& store, const RunConfig& config) {
+  std::unique_ptr<comm::Communicator> staged;
+  if (context.on_gpu()) staged = comm::staged_communicator(context, world);
+  parallel::ProcessGrid process_grid(staged ? *staged : world, grid);
+  MiniTrainer trainer(context, process_grid, store, config);
+  Curve curve;
+  for (int epoch = 0; epoch < config.epochs; ++epoch)
+    for (Index s = 0; s < trainer.steps_per_epoch(); ++s) {
+      const TrainerBase::Step step = trainer.step({epoch, s}, false);
+      curve.losses.push_back(step.loss);
+      curve.norms.push_back(step.gradient_norm);
+    }
+  curve.parameters =
+      device::host_copy(context, std::span<const float>(trainer.network().parameters().values()));
+  curve.evaluation = trainer.evaluate();
+  curve.counts = trainer.counts();
+  return curve;
+}
+
+Curve run_alone(device::Context& context, const graph::Store& store, const RunConfig& config) {
+  const auto self = comm::self_communicator();
+  return run(context, *self, layout::Grid{}, store, config);
+}
+
+void expect_close(const Curve& got, const Curve& want, const std::string& what) {
+  ASSERT_EQ(got.losses.size(), want.losses.size());
+  for (std::size_t s = 0; s < want.losses.size(); ++s) {
+    EXPECT_NEAR(got.losses[s], want.losses[s], kTolerance * std::abs(want.losses[s])) << what << ", " << s;
+    EXPECT_NEAR(got.norms[s], want.norms[s], 1e-3 * want.norms[s]) << what << ", " << s;
+  }
+  for (std::size_t i = 0; i < 3; ++i)
+    EXPECT_NEAR(got.evaluation.loss[i], want.evaluation.loss[i], 1e-3 * want.evaluation.loss[i]) << what;
+  EXPECT_EQ(got.counts.vertices, want.counts.vertices) << what;
+  EXPECT_EQ(got.counts.sampled_degree, want.counts.sampled_degree) << what;
+  EXPECT_EQ(got.counts.measured_rows, want.counts.measured_rows) << what;
+  EXPECT_EQ(got.counts.isolated_rows, want.counts.isolated_rows) << what;
+}
+
+const std::vector<Scenario> kScenarios{
+    {.model = "gcn", .sampler = "stratified", .norm = "batch"},
+    {.model = "gcn",
+     .sampler = "stratified",
+     .estimator = "self-normalised",
+     .norm = "batch",
+     .symmetric = false,
+     .residual = true},
+    {.model = "sage", .sampler = "uniform", .estimator = "self-normalised", .norm = "layer", .cached = true},
+    {.model = "gin", .sampler = "degree", .symmetric = false},
+    {.model = "gcn", .sampler = "train", .norm = "rms", .cached = true},
+    {.model = "sage", .sampler = "cluster", .symmetric = false, .multi_label = true},
+    {.model = "gcn", .sampler = "saint-walk", .estimator = "self-normalised"}};
+
+class GpuMini : public test::GpuTest {};
+
+TEST_F(GpuMini, OneRankHasTheLossesOfTheCpu) {
+  for (const Scenario& s : kScenarios) {
+    const test::MemoryStore store = store_of(s);
+    const RunConfig config = config_of(s);
+    device::Context cpu({.threads = 1});
+    const Curve want = run_alone(cpu, store, config);
+    gpu().reset_counters();
+    const Curve got = run_alone(context(), store, config);
+    EXPECT_GT(gpu().counters().launches, 20 * std::ssize(want.losses)) << "the GPU did the work";
+    expect_close(got, want, s.name());
+  }
+}
+
+TEST_F(GpuMini, SampledEvaluationIsThatOfTheCpu) {
+  const test::MemoryStore store = store_of(kScenarios[1]);
+  RunConfig config = config_of(kScenarios[1]);
+  config.mini.sampled_eval = true;
+  config.epochs = 1;
+  device::Context cpu({.threads = 1});
+  expect_close(run_alone(context(), store, config), run_alone(cpu, store, config), "sampled evaluation");
+}
+
+TEST_F(GpuMini, TwoRunsAreEqualToTheBitWhateverTheDepth) {
+  const Scenario& s = kScenarios[1];
+  const test::MemoryStore store = store_of(s);
+  RunConfig config = config_of(s);
+  const Curve a = run_alone(context(), store, config);
+  for (const int depth : {0, 1, 3}) {
+    config.mini.pipeline_depth = depth;
+    const Curve b = run_alone(context(), store, config);
+    EXPECT_EQ(a.losses, b.losses) << depth;
+    EXPECT_EQ(a.norms, b.norms) << depth;
+    EXPECT_EQ(a.parameters, b.parameters) << depth;
+    EXPECT_EQ(a.evaluation.loss, b.evaluation.loss) << depth;
+  }
+}
+
+TEST_F(GpuMini, GridsOfRanksAndReplicasOnOneGpu) {
+  const Scenario& s = kScenarios[1];
+  const test::MemoryStore store = store_of(s);
+  RunConfig config = config_of(s);
+  config.epochs = 1;
+  device::Context cpu({.threads = 1});
+  const Curve want = run_alone(cpu, store, config);
+  for (const layout::Grid& grid : {layout::Grid{.gx = 2}, layout::Grid{.gx = 1, .gy = 2, .gz = 2},
+                                   layout::Grid{.gd = 2}, layout::Grid{.gx = 1, .gz = 2, .gd = 2}}) {
+    config.mini.accumulate = static_cast<int>(kPerStep / grid.gd);
+    comm::run_threads(grid.ranks(), {}, [&](comm::Communicator& world) {
+      device::Context own({.threads = 1, .gpu = 0});
+      const Curve got = run(own, world, grid, store, config);
+      expect_close(got, want, layout::to_string(grid));
+    });
+  }
+}
+
+}  // namespace
+}  // namespace opx::train
