@@ -5,8 +5,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "device/transfer.hpp"
-
 namespace opx::model {
 namespace {
 constexpr double kMomentum = 0.1;
@@ -21,7 +19,11 @@ BatchNorm::BatchNorm(device::Context& context, comm::Communicator& group, Index 
       running_mean_(running_mean),
       running_var_(running_var),
       mean_(context, cols),
-      inverse_std_(context, cols) {}
+      inverse_std_(context, cols) {
+  if (!context.on_gpu()) return;
+  sums_ = device::Buffer<double>(context, 2 * cols);
+  summed_ = device::Buffer<float>(context, 2 * cols);
+}
 
 void BatchNorm::publish(tensor::Epilogue& epilogue, std::span<const double> mean,
                         std::span<const double> variance) {
@@ -29,13 +31,14 @@ void BatchNorm::publish(tensor::Epilogue& epilogue, std::span<const double> mean
   std::vector<float> inverse_std(variance.size());
   for (std::size_t j = 0; j < inverse_std.size(); ++j)
     inverse_std[j] = static_cast<float>(1.0 / std::sqrt(variance[j] + static_cast<double>(epilogue.epsilon)));
-  device::copy_to_device(context_, std::span<const float>(centre), mean_.span());
-  device::copy_to_device(context_, std::span<const float>(inverse_std), inverse_std_.span());
+  std::copy(centre.begin(), centre.end(), mean_.begin());
+  std::copy(inverse_std.begin(), inverse_std.end(), inverse_std_.begin());
   epilogue.batch_mean = mean_.span();
   epilogue.batch_inverse_std = inverse_std_.span();
 }
 
 void BatchNorm::from_batch(tensor::MatrixView<const float> q, tensor::Epilogue& epilogue) {
+  if (context_.on_gpu()) return from_batch_there(q, epilogue);
   const auto cols = static_cast<std::size_t>(cols_);
   const double count = static_cast<double>(std::max<Index>(rows_.total, 1));
   std::vector<double> mean(cols), variance(cols), unused(cols), zero(cols);
@@ -56,6 +59,12 @@ void BatchNorm::from_batch(tensor::MatrixView<const float> q, tensor::Epilogue& 
 }
 
 void BatchNorm::from_running(tensor::Epilogue& epilogue) {
+  if (context_.on_gpu()) {
+    tensor::deferred::running_moments(context_, moments_there(epilogue.epsilon));
+    epilogue.batch_mean = mean_.span();
+    epilogue.batch_inverse_std = inverse_std_.span();
+    return;
+  }
   const std::vector<double> mean(running_mean_.begin(), running_mean_.end());
   const std::vector<double> variance(running_var_.begin(), running_var_.end());
   publish(epilogue, mean, variance);
@@ -63,17 +72,62 @@ void BatchNorm::from_running(tensor::Epilogue& epilogue) {
 
 void BatchNorm::backward(tensor::MatrixView<const float> q, const tensor::Epilogue& epilogue,
                          const tensor::EpilogueGradients& gradients, tensor::MatrixView<float> dq) {
-  const std::vector<float> gamma = device::host_copy(context_, std::span<const float>(gradients.gamma));
-  const std::vector<float> beta = device::host_copy(context_, std::span<const float>(gradients.beta));
-  std::vector<double> sums(gamma.begin(), gamma.end());
-  sums.insert(sums.end(), beta.begin(), beta.end());
+  if (context_.on_gpu()) return backward_there(q, epilogue, gradients, dq);
+  std::vector<double> sums(gradients.gamma.begin(), gradients.gamma.end());
+  sums.insert(sums.end(), gradients.beta.begin(), gradients.beta.end());
   group_.all_reduce(std::span(sums), comm::ReduceOp::kSum, comm::CommPurpose::kNorm);
   const std::vector<float> all(sums.begin(), sums.end());
-  const device::Resident<float> resident(context_, all);
-  const std::span<const float> view = resident.span();
+  const std::span<const float> view = all;
   const auto cols = static_cast<std::size_t>(cols_);
   tensor::batch_norm_backward(context_, q, epilogue, view.first(cols), view.last(cols),
                               std::max<Index>(rows_.total, 1), rows_.valid, dq);
+}
+
+tensor::deferred::BatchMoments BatchNorm::moments_there(float epsilon) {
+  const auto cols = static_cast<std::size_t>(cols_);
+  return {.mean = sums_.span().first(cols),
+          .sum_squares = sums_.span().last(cols),
+          .count = rows_.total,
+          .epsilon = epsilon,
+          .momentum = kMomentum,
+          .batch_mean = mean_.span(),
+          .batch_inverse_std = inverse_std_.span(),
+          .running_mean = running_mean_,
+          .running_var = running_var_};
+}
+
+void BatchNorm::all_reduce_there(std::span<double> sums) {
+  if (group_.size() > 1) group_.all_reduce(sums, comm::ReduceOp::kSum, comm::CommPurpose::kNorm);
+}
+
+void BatchNorm::from_batch_there(tensor::MatrixView<const float> q, tensor::Epilogue& epilogue) {
+  namespace deferred = tensor::deferred;
+  const auto cols = static_cast<std::size_t>(cols_);
+  const std::span<double> mean = sums_.span().first(cols), squares = sums_.span().last(cols);
+  deferred::column_sums(context_, q, epilogue.bias, rows_.valid, nullptr, mean.data(), nullptr);
+  all_reduce_there(mean);
+  deferred::divide(context_, mean, static_cast<double>(std::max<Index>(rows_.total, 1)));
+  deferred::column_sums(context_, q, epilogue.bias, rows_.valid, mean.data(), nullptr, squares.data());
+  all_reduce_there(squares);
+  deferred::batch_moments(context_, moments_there(epilogue.epsilon));
+  epilogue.batch_mean = mean_.span();
+  epilogue.batch_inverse_std = inverse_std_.span();
+}
+
+/// Alone on a GPU the sums are the gradients themselves.
+void BatchNorm::backward_there(tensor::MatrixView<const float> q, const tensor::Epilogue& epilogue,
+                               const tensor::EpilogueGradients& gradients, tensor::MatrixView<float> dq) {
+  const auto cols = static_cast<std::size_t>(cols_);
+  std::span<const float> gamma = gradients.gamma, beta = gradients.beta;
+  if (group_.size() > 1) {
+    tensor::deferred::convert(context_, gamma, sums_.span().first(cols));
+    tensor::deferred::convert(context_, beta, sums_.span().last(cols));
+    all_reduce_there(sums_.span());
+    tensor::deferred::convert(context_, std::as_const(sums_).span(), summed_.span());
+    gamma = summed_.span().first(cols), beta = summed_.span().last(cols);
+  }
+  tensor::batch_norm_backward(context_, q, epilogue, gamma, beta, std::max<Index>(rows_.total, 1),
+                              rows_.valid, dq);
 }
 
 }  // namespace opx::model

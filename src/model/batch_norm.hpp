@@ -13,6 +13,7 @@
 #include "device/buffer.hpp"
 #include "device/context.hpp"
 #include "model/rows.hpp"
+#include "tensor/deferred.hpp"
 #include "tensor/elementwise.hpp"
 #include "tensor/matrix.hpp"
 
@@ -21,8 +22,8 @@ namespace opx::model {
 class BatchNorm {
  public:
   /// `rows` (looked at in every call) says which rows of this rank count, and how many do over all ranks of
-  /// `group`. The running statistics are parameters of the model, in host memory; momentum 0.1 and the
-  /// unbiased variance, as in PyTorch.
+  /// `group`. The running statistics are parameters of the model, in memory of the context; momentum 0.1 and
+  /// the unbiased variance, as in PyTorch. On a GPU nothing here waits for the host.
   BatchNorm(device::Context& context, comm::Communicator& group, Index cols, const Rows& rows,
             std::span<float> running_mean, std::span<float> running_var);
 
@@ -37,6 +38,11 @@ class BatchNorm {
                 const tensor::EpilogueGradients& gradients, tensor::MatrixView<float> dq);
 
  private:
+  void from_batch_there(tensor::MatrixView<const float> q, tensor::Epilogue& epilogue);
+  void backward_there(tensor::MatrixView<const float> q, const tensor::Epilogue& epilogue,
+                      const tensor::EpilogueGradients& gradients, tensor::MatrixView<float> dq);
+  [[nodiscard]] tensor::deferred::BatchMoments moments_there(float epsilon);
+  void all_reduce_there(std::span<double> sums);
   void publish(tensor::Epilogue& epilogue, std::span<const double> mean, std::span<const double> variance);
 
   device::Context& context_;
@@ -45,6 +51,8 @@ class BatchNorm {
   const Rows& rows_;
   std::span<float> running_mean_, running_var_;
   device::Buffer<float> mean_, inverse_std_;
+  device::Buffer<double> sums_;  ///< on a GPU: two vectors of columns
+  device::Buffer<float> summed_;
 };
 
 }  // namespace opx::model

@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <utility>
 
-#include "device/transfer.hpp"
 #include "model/convolution.hpp"
+#include "tensor/deferred.hpp"
 #include "tensor/elementwise.hpp"
 #include "tensor/update.hpp"
 
@@ -17,10 +17,9 @@ class Gin final : public ConvolutionBase {
       : ConvolutionBase(environment, spec, layer) {}
 
   Array forward(ConvolutionInput input, bool keep) override {
-    const float factor = 1 + eps();
     Array t = aggregate_first_ ? dense(input.x) : product(input.x.x, value("mlp.0.weight"));
     Array s = input.h.empty() ? aggregate(t) : stored(input.h);
-    add(factor, t.first_rows(s.rows()), s);
+    add_one_plus_eps(t.first_rows(s.rows()), s);
     Array u = aggregate_first_ ? product(s, value("mlp.0.weight")) : s;
     if (!keep) s.reset(), t.reset();
     activate(u, keep);
@@ -50,15 +49,14 @@ class Gin final : public ConvolutionBase {
   }
 
  private:
-  float eps() {
-    float eps = 0;
-    device::copy_to_host(env_.context, std::span<const float>(value("eps").data, 1),
-                         std::span<float>(&eps, 1));
-    return eps;
-  }
-  void add(float factor, const Array& x, const Array& y) {
+  /// y += (1 + eps) x.
+  void add_one_plus_eps(const Array& x, const Array& y) {
     const base::PhaseScope scope = env_.elementwise();
-    tensor::add_scaled(env_.context, factor, x.view(), y.view());
+    const float* eps = value("eps").data;
+    if (env_.context.on_gpu())
+      tensor::deferred::add_one_plus(env_.context, eps, x.view(), y.view());
+    else
+      tensor::add_scaled(env_.context, 1 + *eps, x.view(), y.view());
   }
   void activate(const Array& u, bool keep) {
     const base::PhaseScope scope = env_.elementwise();
@@ -83,15 +81,17 @@ class Gin final : public ConvolutionBase {
   }
   void eps_gradient(const Array& ds) {
     const base::PhaseScope scope = env_.elementwise();
-    const auto sum =
-        static_cast<float>(tensor::inner_product(env_.context, ds.view(), t_.first_rows(ds.rows()).view()));
-    device::copy_to_device(env_.context, std::span<const float>(&sum, 1),
-                           std::span<float>(gradient("eps").data, 1));
+    const Array t = t_.first_rows(ds.rows());
+    float* sum = gradient("eps").data;
+    if (env_.context.on_gpu())
+      tensor::deferred::inner_product(env_.context, ds.view(), t.view(), sum);
+    else
+      *sum = static_cast<float>(tensor::inner_product(env_.context, ds.view(), t.view()));
     t_.reset();
   }
   Array through_sum(const Array& ds) {
     Array dt = aggregate_transposed(ds);
-    add(1 + eps(), ds, dt.first_rows(ds.rows()));
+    add_one_plus_eps(ds, dt.first_rows(ds.rows()));
     return dt;
   }
   Array backward_aggregated(Array du, bool need_dx) {

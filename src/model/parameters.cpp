@@ -42,19 +42,20 @@ Parameters::Parameters(device::Context& context, const ModelSpec& spec, Index ta
   }
   values_ = device::Buffer<float>(context, trained);
   gradients_ = device::Buffer<float>(context, trained + tail);
-  statistics_ = device::Buffer<float>(context.host(), statistics);
+  statistics_ = device::Buffer<float>(context, statistics);
   device::set_zero(context, gradients_.span());
   std::vector<float> initial(static_cast<std::size_t>(trained), 0.0F);
-  std::fill(statistics_.begin(), statistics_.end(), 0.0F);
+  std::vector<float> initial_statistics(static_cast<std::size_t>(statistics), 0.0F);
   std::uint32_t index = 0;
   for (const Entry& entry : entries_) {
-    float* home = entry.spec.trained ? initial.data() : statistics_.data();
+    float* home = entry.spec.trained ? initial.data() : initial_statistics.data();
     const tensor::MatrixView<float> v(home + entry.offset, entry.spec.rows, entry.spec.cols);
     if (entry.spec.initial == Initial::kGlorot) glorot(v, spec.seed, index);
     if (entry.spec.initial == Initial::kOne) std::fill(v.data, v.data + v.size(), 1.0F);
     ++index;
   }
   device::copy_to_device(context, std::span<const float>(initial), values_.span());
+  device::copy_to_device(context, std::span<const float>(initial_statistics), statistics_.span());
 }
 
 Range Parameters::gradients_of(Index layer) const noexcept {

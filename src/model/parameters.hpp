@@ -19,10 +19,10 @@ namespace opx::model {
 
 class Parameters {
  public:
-  /// Values and gradients are memory of the context, on a GPU too. Allocates and initialises: Glorot-uniform
-  /// weights from philox(kInit, seed), a function of the position of the parameter in the list and of the
-  /// element alone; the same on every rank. `tail` more floats lie behind the gradients, for what is summed
-  /// over ranks in the same message.
+  /// Values, gradients and statistics are memory of the context, on a GPU too. Allocates and initialises:
+  /// Glorot-uniform weights from philox(kInit, seed), a function of the position of the parameter in the list
+  /// and of the element alone; the same on every rank. `tail` more floats lie behind the gradients, for what
+  /// is summed over ranks in the same message.
   Parameters(device::Context& context, const ModelSpec& spec, Index tail = 0);
 
   struct Entry {
@@ -50,7 +50,7 @@ class Parameters {
   }
   /// Where the gradients of a layer lie in bucket(); layers follow one another.
   [[nodiscard]] Range gradients_of(Index layer) const noexcept;
-  /// Running statistics of batch norm, one after the other: host memory on every device.
+  /// Running statistics of batch norm, one after the other.
   [[nodiscard]] std::span<float> statistics() noexcept { return statistics_.span(); }
   /// Number of trained scalars.
   [[nodiscard]] Index count() const noexcept { return count_; }

@@ -104,11 +104,11 @@ void Aggregator::row_sums(Index layer, std::span<float> out, comm::CommPurpose p
   run(layer, false, Wire::kFloat32, ones, {out.data(), rows_given(layer), 1}, purpose);
 }
 
-Index Aggregator::rows_without_neighbours(Index layer, std::span<const float> diagonal,
-                                          comm::CommPurpose purpose) {
+void Aggregator::add_rows_without_neighbours(Index layer, std::span<const float> diagonal, Index* count,
+                                             comm::CommPurpose purpose) {
   const MatrixView<float> sums = workspace_->matrix(context_, rows_given(layer), 1, 1);
   row_sums(layer, {sums.data, static_cast<std::size_t>(sums.rows)}, purpose);
-  return detail::isolated_rows(context_, sums, diagonal);
+  detail::add_isolated_rows(context_, sums, diagonal, count);
 }
 
 /// The column of ones travels with x, unless that would round it (bf16) or nothing travels.

@@ -89,10 +89,10 @@ class Aggregator {
   /// out = (A 1)_v of the rows_given() own rows with the roles of `layer`, in fp32: one exchange of one
   /// column.
   void row_sums(Index layer, std::span<float> out, comm::CommPurpose purpose);
-  /// How many of the first diagonal.size() own rows (at most rows_given()) have no entry off the diagonal:
-  /// row_sums, then local.
-  [[nodiscard]] Index rows_without_neighbours(Index layer, std::span<const float> diagonal,
-                                              comm::CommPurpose purpose);
+  /// *count grows by those of the first diagonal.size() own rows (at most rows_given()) that have no entry
+  /// off the diagonal: row_sums, then local. `diagonal` and `count` are memory of the context.
+  void add_rows_without_neighbours(Index layer, std::span<const float> diagonal, Index* count,
+                                   comm::CommPurpose purpose);
 
  private:
   struct Workspace;

@@ -35,13 +35,11 @@ void row_factors(device::Context& context, std::span<const float> full, std::spa
     c[i] = row_factor(full[i], sums(static_cast<Index>(i), 0), diagonal[i]);
 }
 
-Index isolated_rows(device::Context& context, tensor::MatrixView<const float> sums,
-                    std::span<const float> diagonal) {
-  if (context.on_gpu()) return gpu::isolated_rows(context, sums, diagonal);
-  Index rows = 0;
+void add_isolated_rows(device::Context& context, tensor::MatrixView<const float> sums,
+                       std::span<const float> diagonal, Index* count) {
+  if (context.on_gpu()) return gpu::add_isolated_rows(context, sums, diagonal, count);
   for (Index i = 0; i < std::ssize(diagonal); ++i)
-    rows += off_diagonal(sums(i, 0), diagonal[static_cast<std::size_t>(i)]) > 0 ? 0 : 1;
-  return rows;
+    *count += off_diagonal(sums(i, 0), diagonal[static_cast<std::size_t>(i)]) > 0 ? 0 : 1;
 }
 
 void blend_rows(device::Context& context, std::span<const float> c, std::span<const float> a,

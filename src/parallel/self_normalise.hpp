@@ -28,9 +28,9 @@ namespace opx::parallel::detail {
 /// c = row_factor, for the rows of c. `sums` is one column.
 void row_factors(device::Context& context, std::span<const float> full, std::span<const float> diagonal,
                  tensor::MatrixView<const float> sums, std::span<float> c);
-/// How many of the first diagonal.size() rows have no entry off the diagonal; on a GPU it waits.
-[[nodiscard]] Index isolated_rows(device::Context& context, tensor::MatrixView<const float> sums,
-                                  std::span<const float> diagonal);
+/// *count grows by those of the first diagonal.size() rows that have no entry off the diagonal.
+void add_isolated_rows(device::Context& context, tensor::MatrixView<const float> sums,
+                       std::span<const float> diagonal, Index* count);
 /// y = c y + (1 - c) a x by rows.
 void blend_rows(device::Context& context, std::span<const float> c, std::span<const float> a,
                 tensor::MatrixView<const float> x, tensor::MatrixView<float> y);
@@ -43,8 +43,8 @@ void add_rest_of_rows(device::Context& context, std::span<const float> c, std::s
 namespace gpu {
 void row_factors(device::Context& context, std::span<const float> full, std::span<const float> diagonal,
                  tensor::MatrixView<const float> sums, std::span<float> c);
-[[nodiscard]] Index isolated_rows(device::Context& context, tensor::MatrixView<const float> sums,
-                                  std::span<const float> diagonal);
+void add_isolated_rows(device::Context& context, tensor::MatrixView<const float> sums,
+                       std::span<const float> diagonal, Index* count);
 void mix_rows(device::Context& context, std::span<const float> c, std::span<const float> a,
               tensor::MatrixView<const float> x, tensor::MatrixView<float> y, bool kept);
 }  // namespace gpu

@@ -50,11 +50,11 @@ void BatchNetwork::release() {
   batch_shard_.loss_rows = {};
 }
 
-Index BatchNetwork::rows_without_neighbours(const Sample& sample, Index layer) {
+void BatchNetwork::add_rows_without_neighbours(const Sample& sample, Index layer, Index* count) {
   const std::span<const float> diagonal =
       context_.on_gpu() ? sample.diagonal : std::span<const float>(sample.batch->diagonal);
-  return batch_aggregator_.rows_without_neighbours(
-      layer, diagonal.first(static_cast<std::size_t>(sample.batch->rows_given(layer))),
+  batch_aggregator_.add_rows_without_neighbours(
+      layer, diagonal.first(static_cast<std::size_t>(sample.batch->rows_given(layer))), count,
       comm::CommPurpose::kMetric);
 }
 

@@ -32,9 +32,9 @@ class BatchNetwork final : public Network {
   void backward(model::Array dlogits, base::FunctionRef<void(Index)> layer_done) {
     batch_.backward(std::move(dlogits), layer_done);
   }
-  /// Rows that `layer` gives of the bound batch and that have no neighbour in it. Collective over the
-  /// tensor ranks.
-  [[nodiscard]] Index rows_without_neighbours(const Sample& sample, Index layer);
+  /// *count (memory of the context) grows by the rows that `layer` gives of the bound batch and that have no
+  /// neighbour in it. Collective over the tensor ranks.
+  void add_rows_without_neighbours(const Sample& sample, Index layer, Index* count);
   /// (A 1) of the full graph's own rows. Collective over the tensor ranks.
   [[nodiscard]] std::vector<float> full_row_sums();
   /// Input of the whole graph: X where the model reads it, A X where the first aggregation is cached.

@@ -69,8 +69,7 @@ void write_replicated(io::H5File& file, TrainerBase& trainer) {
   for (const auto& entry : parameters.entries()) {
     const auto value = parameters.value(entry);
     const std::span<const float> all(value.data, static_cast<std::size_t>(value.size()));
-    const std::vector<float> copy =
-        entry.spec.trained ? on_host(trainer, all) : std::vector<float>(all.begin(), all.end());
+    const std::vector<float> copy = on_host(trainer, all);
     write_summed(file, parameter_path(entry.spec.name), std::span<const float>(copy), shape_of(entry.spec));
   }
   for (std::size_t slot = 0; slot < optimizer.slots().size(); ++slot) {
@@ -164,10 +163,7 @@ void read_replicated(const io::H5File& file, TrainerBase& trainer, bool resume) 
   for (const auto& entry : parameters.entries()) {
     const auto value = parameters.value(entry);
     const std::span<float> all(value.data, static_cast<std::size_t>(value.size()));
-    if (entry.spec.trained)
-      read_resident(file, trainer, parameter_path(entry.spec.name), shape_of(entry.spec), 0, all);
-    else
-      read_tensor(file, parameter_path(entry.spec.name), shape_of(entry.spec), 0, all);
+    read_resident(file, trainer, parameter_path(entry.spec.name), shape_of(entry.spec), 0, all);
   }
   if (!resume) return;
   Optimizer& optimizer = trainer.optimizer();

@@ -36,13 +36,15 @@ void MiniTrainer::count(const Sample& sample, sampling::Ticket ticket) {
   if (grid_.coord()[roles.c] == 0) counts_.sampled_degree += sample.batch->sampled_degree;
   if (ticket.index != 0) return;
   counts_.measured_rows += rows;
-  counts_.isolated_rows += network_->rows_without_neighbours(sample, layer);
+  network_->add_rows_without_neighbours(sample, layer, isolated_.data());
 }
 
 BatchCounts MiniTrainer::counts() {
   BatchCounts all;
   std::array<Index, 7> sums{};
-  for (std::size_t i = 0; i < sums.size(); ++i) sums[i] = *fields(counts_)[i];
+  BatchCounts own = counts_;
+  own.isolated_rows += device::host_copy(context_, std::as_const(isolated_).span())[0];
+  for (std::size_t i = 0; i < sums.size(); ++i) sums[i] = *fields(own)[i];
   grid_.world().all_reduce(std::span<Index>(sums), comm::ReduceOp::kSum, comm::CommPurpose::kMetric);
   for (std::size_t i = 0; i < sums.size(); ++i) *fields(all)[i] = sums[i];
   return all;
@@ -50,6 +52,7 @@ BatchCounts MiniTrainer::counts() {
 
 void MiniTrainer::take_counts(const BatchCounts& counts) {
   counts_ = grid_.world().rank() == 0 ? counts : BatchCounts{};
+  device::set_zero(context_, isolated_.span());
 }
 
 Evaluation MiniTrainer::evaluate() {

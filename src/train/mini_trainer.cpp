@@ -111,6 +111,12 @@ void MiniTrainer::make_source(tensor::Matrix<float>&& features) {
     source_->set_row_sums(sums);
     if (evaluation_source_) evaluation_source_->set_row_sums(sums);
   }
+  const Index statistics = std::ssize(parameters.statistics());
+  statistics_before_ = device::Buffer<float>(context_, statistics);
+  statistics_sum_ = device::Buffer<float>(context_, statistics);
+  isolated_ = device::Buffer<Index>(context_, 1);
+  device::set_zero(context_, isolated_.span());
+  if (context_.on_gpu()) loss_ = device::Buffer<double>(context_, 1);
   scale_ = static_cast<double>(batches()) / (terms_[0] * static_cast<double>(per_step_));
   build_optimizer();
   log_start();
@@ -143,9 +149,10 @@ void MiniTrainer::log_start() {
         ratio * degree, ratio, degree);
 }
 
-TrainerBase::Step MiniTrainer::step(At at, bool stop) {
+void MiniTrainer::begin_step(At at, bool stop) {
   const Index begin = at.step * per_step_ + Index{grid_.coord().d} * config_.mini.accumulate;
   const Index end = std::min(begin + config_.mini.accumulate, batches());
+  if (!loss_.empty()) device::set_zero(context_, loss_.span());
   Sums sums;
   for (Index number = begin; number < end; ++number)
     run_sub_batch({at.epoch, number}, number == begin, number + 1 == end, stop, sums);
@@ -157,9 +164,10 @@ TrainerBase::Step MiniTrainer::step(At at, bool stop) {
       bucket_->ready_from(network_->parameters().gradients_of(l).begin);
   }
   bucket_->finish();
-  tail_ = device::host_copy(context_, std::span<const float>(network_->parameters().tail()));
-  finish_statistics(std::min(per_step_, batches() - at.step * per_step_));
-  return update(at.epoch);
+  const Index sub_batches = std::min(per_step_, batches() - at.step * per_step_);
+  if (context_.on_gpu()) return settle_there(sub_batches, scaled_rate(at.epoch));
+  finish_statistics(sub_batches);
+  results_->push(update(scaled_rate(at.epoch)));
 }
 
 void MiniTrainer::run_sub_batch(sampling::Ticket ticket, bool first, bool last, bool stop, Sums& sums) {
@@ -178,7 +186,7 @@ void MiniTrainer::run_sub_batch(sampling::Ticket ticket, bool first, bool last, 
   sums.weight += sample.weight;
   ++sums.sub_batches;
   model::Parameters& parameters = network_->parameters();
-  for (std::size_t i = 0; i < statistics_sum_.size(); ++i) statistics_sum_[i] += parameters.statistics()[i];
+  add_statistics();
   if (last) fill_tail(sums, stop);
   network_->backward(std::move(logits), [&](Index layer) {
     const Range range = parameters.gradients_of(layer);
@@ -203,65 +211,107 @@ double MiniTrainer::loss_of(const Sample& sample, tensor::MatrixView<float> logi
   };
   const auto use = first(sample.use);
   const auto weights = first(sample.weights);
-  if (store_.info().task == Task::kMultiClass)
+  const auto targets = sample.targets.middle_rows({0, logits.rows});
+  const bool multi_class = store_.info().task == Task::kMultiClass;
+  if (context_.on_gpu()) {
+    namespace deferred = tensor::deferred;
+    multi_class
+        ? deferred::softmax_cross_entropy(context_, logits, first(sample.labels), use, scale_, logits,
+                                          weights, loss_.data())
+        : deferred::sigmoid_bce(context_, logits, targets, use, scale_, logits, weights, loss_.data());
+    return 0;
+  }
+  if (multi_class)
     return tensor::softmax_cross_entropy(context_, logits, first(sample.labels), use, scale_, logits, weights)
         .sum;
-  return tensor::sigmoid_bce(context_, logits, sample.targets.middle_rows({0, logits.rows}), use, scale_,
-                             logits, weights)
-      .sum;
+  return tensor::sigmoid_bce(context_, logits, targets, use, scale_, logits, weights).sum;
 }
 
 /// Before a sub-batch: each of a step starts from the statistics that were there before the step.
 void MiniTrainer::keep_statistics(bool first) {
   const std::span<float> now = network_->parameters().statistics();
+  if (now.empty()) return;
   if (first) {
-    statistics_before_.assign(now.begin(), now.end());
-    statistics_sum_.assign(now.size(), 0.0F);
+    device::detail::copy(context_, statistics_before_.data(), now.data(), now.size_bytes());
+    device::set_zero(context_, statistics_sum_.span());
   } else {
-    std::copy(statistics_before_.begin(), statistics_before_.end(), now.begin());
+    device::detail::copy(context_, now.data(), statistics_before_.data(), now.size_bytes());
   }
+}
+
+void MiniTrainer::add_statistics() {
+  const std::span<float> now = network_->parameters().statistics();
+  if (now.empty()) return;
+  tensor::add_scaled(context_, 1, tensor::MatrixView<const float>(now.data(), 1, std::ssize(now)),
+                     {statistics_sum_.data(), 1, std::ssize(now)});
 }
 
 /// One tensor rank of a replica speaks for all, which have the same statistics.
 void MiniTrainer::fill_tail(const Sums& sums, bool stop) {
-  std::vector<float> tail(network_->parameters().tail().size());
+  if (context_.on_gpu()) return fill_tail_there(sums, stop);
+  const std::span<float> tail = network_->parameters().tail();
   tail[kLoss] = static_cast<float>(sums.loss * scale_);
   tail[kWeight] = static_cast<float>(sums.weight);
   tail[kStop] = stop ? 1.0F : 0.0F;
   const bool speaks = grid_.tensor().rank() == 0;
-  for (std::size_t i = 0; i < statistics_sum_.size(); ++i)
-    tail[kTail + i] = speaks ? statistics_sum_[i] : 0.0F;
-  device::copy_to_device(context_, std::span<const float>(tail), network_->parameters().tail());
+  for (Index i = 0; i < statistics_sum_.size(); ++i)
+    tail[kTail + static_cast<std::size_t>(i)] = speaks ? statistics_sum_[i] : 0.0F;
+}
+
+void MiniTrainer::fill_tail_there(const Sums& sums, bool stop) {
+  const std::span<float> tail = network_->parameters().tail(), statistics = tail.subspan(kTail);
+  static_assert(kLoss == 0 && kWeight == 1 && kStop == 2 && kTail == 3);  // as the op has them
+  tensor::deferred::fill_tail(context_, loss_.data(), scale_, sums.weight, stop, tail.data());
+  if (statistics.empty()) return;
+  if (grid_.tensor().rank() == 0)
+    device::detail::copy(context_, statistics.data(), statistics_sum_.data(), statistics_sum_.bytes());
+  else
+    device::set_zero(context_, statistics);
 }
 
 void MiniTrainer::finish_statistics(Index sub_batches) {
-  const std::span<const float> sums = std::span(tail_).subspan(kTail);
+  const std::span<const float> sums = network_->parameters().tail().subspan(kTail);
   const std::span<float> now = network_->parameters().statistics();
-  if (tail_[kWeight] <= 0) {  // the step changes nothing
+  if (network_->parameters().tail()[kWeight] <= 0) {  // the step changes nothing
     std::copy(statistics_before_.begin(), statistics_before_.end(), now.begin());
     return;
   }
   for (std::size_t i = 0; i < now.size(); ++i) now[i] = sums[i] / static_cast<float>(sub_batches);
 }
 
-TrainerBase::Step MiniTrainer::update(int epoch) {
-  const PhaseScope scope(context_.clock(), Phase::kOptimizer, "optimizer");
-  Step step;
-  step.weight = static_cast<double>(tail_[kWeight]);
-  step.stop = tail_[kStop] > 0;
+/// finish_statistics() and update() without the host.
+void MiniTrainer::settle_there(Index sub_batches, double learning_rate) {
+  const std::span<const float> tail = network_->parameters().tail();
+  tensor::deferred::settle_means(context_, &tail[kWeight], tail.subspan(kTail),
+                                 std::as_const(statistics_before_).span(), static_cast<double>(sub_batches),
+                                 network_->parameters().statistics());
+  settle_deferred({.tail = tail.data(), .scale = scale_}, learning_rate);
+}
+
+double MiniTrainer::scaled_rate(int epoch) const {
   const double grow = config_.mini.lr_scaling == "linear" ? static_cast<double>(per_step_)
                       : config_.mini.lr_scaling == "sqrt" ? std::sqrt(static_cast<double>(per_step_))
                                                           : 1.0;
-  step.learning_rate = grow * learning_rate(config_.optimizer, epoch, config_.epochs);
-  if (step.weight <= 0) {
-    counts_.skipped_steps += grid_.world().rank() == 0 ? 1 : 0;
-    return step;
-  }
+  return grow * learning_rate(config_.optimizer, epoch, config_.epochs);
+}
+
+TrainerBase::Step MiniTrainer::update(double learning_rate) {
+  const PhaseScope scope(context_.clock(), Phase::kOptimizer, "optimizer");
+  const std::span<const float> tail = network_->parameters().tail();
+  Step step;
+  step.weight = static_cast<double>(tail[kWeight]);
+  step.stop = tail[kStop] > 0;
+  step.learning_rate = learning_rate;
+  if (step.weight <= 0) return step;
   const double factor = 1 / (scale_ * step.weight);
-  step.loss = factor * static_cast<double>(tail_[kLoss]);
+  step.loss = factor * static_cast<double>(tail[kLoss]);
   step.gradient_norm = gradient_norm(factor);
   optimizer_->step(step.learning_rate, factor * clip_factor(config_.optimizer, step.gradient_norm));
   return step;
+}
+
+void MiniTrainer::ended(const Step& step) {
+  if (step.weight <= 0 && grid_.world().rank() == 0) ++counts_.skipped_steps;
 }
 
 std::size_t MiniTrainer::peak_memory() const {

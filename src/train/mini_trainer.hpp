@@ -28,7 +28,7 @@ class MiniTrainer final : public TrainerBase {
               const RunConfig& config);
   ~MiniTrainer() override;
 
-  Step step(At at, bool stop) override;
+  void begin_step(At at, bool stop) override;
   [[nodiscard]] Index steps_per_epoch() const noexcept override {
     return ceil_div(source_->sampler().batches(), per_step_);
   }
@@ -62,9 +62,14 @@ class MiniTrainer final : public TrainerBase {
   double loss_of(const Sample& sample, tensor::MatrixView<float> logits);
   void count(const Sample& sample, sampling::Ticket ticket);
   void keep_statistics(bool first);
+  void add_statistics();
   void fill_tail(const Sums& sums, bool stop);
+  void fill_tail_there(const Sums& sums, bool stop);
   void finish_statistics(Index sub_batches);
-  Step update(int epoch);
+  void settle_there(Index sub_batches, double learning_rate);
+  [[nodiscard]] Step update(double learning_rate);
+  [[nodiscard]] double scaled_rate(int epoch) const;
+  void ended(const Step& step) override;
   void log_start();
 
   Index per_step_;
@@ -75,7 +80,9 @@ class MiniTrainer final : public TrainerBase {
   std::unique_ptr<BatchSource> evaluation_source_;  ///< sampled evaluation
   std::unique_ptr<parallel::GradientBucket> bucket_;
   device::Buffer<float> accumulated_;  ///< gradients of the step's sub-batches but the last
-  std::vector<float> statistics_before_, statistics_sum_, tail_;
+  device::Buffer<float> statistics_before_, statistics_sum_;
+  device::Buffer<double> loss_;     ///< on a GPU: the sum of the step's losses
+  device::Buffer<Index> isolated_;  ///< rows without neighbours since take_counts()
   BatchCounts counts_;
 };
 

@@ -27,6 +27,12 @@ class ScatterNetwork final : public FullNetwork {
     grid_.tensor().all_reduce(std::span<double>(&share, 1), comm::ReduceOp::kSum, comm::CommPurpose::kLoss);
     return share;
   }
+  void train_pass_deferred(std::uint32_t step,
+                           base::FunctionRef<void(tensor::MatrixView<float> logits)> loss) override {
+    model::Array logits = model_.forward({.training = true, .step = step}, nullptr);
+    loss(logits.view());
+    model_.backward(std::move(logits));
+  }
   model::Array logits(model::Array* embeddings) override {
     return model_.forward({.training = false}, embeddings);
   }
@@ -131,6 +137,10 @@ class AllreduceNetwork final : public FullNetwork {
 };
 
 }  // namespace
+
+void FullNetwork::train_pass_deferred(std::uint32_t, base::FunctionRef<void(tensor::MatrixView<float>)>) {
+  throw base::InvalidArgument("this scheme does not run on a GPU; use scheme 'scatter'");
+}
 
 model::ModelSpec make_spec(const RunConfig& config, Index input, Index output) {
   const ModelConfig& m = config.model;

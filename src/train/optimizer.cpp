@@ -32,6 +32,51 @@ Optimizer::Optimizer(device::Context& context, const OptimizerConfig& config,
       states_.emplace_back(context_, static_cast<Index>(slot.value.size()));
       device::set_zero(context_, states_.back().span());
     }
+  if (context_.on_gpu()) build_segments();
+}
+
+void Optimizer::build_segments() {
+  std::vector<tensor::deferred::UpdateSegment> segments;
+  for (std::size_t k = 0; k < slots_.size(); ++k) {
+    const ParameterSlot& slot = slots_[k];
+    const Index size = std::ssize(slot.value);
+    segments.push_back({.gradient = slot.gradient.data(),
+                        .value = slot.value.data(),
+                        .first = state_names_.empty() ? nullptr : state(k, 0).data(),
+                        .second = state_names_.size() < 2 ? nullptr : state(k, 1).data(),
+                        .size = size,
+                        .first_chunk = chunks_,
+                        .weight_decay = slot.weight_decay});
+    chunks_ += ceil_div(size, tensor::deferred::kUpdateChunk);
+  }
+  segments_ = device::device_copy(context_, std::span<const tensor::deferred::UpdateSegment>(segments));
+  updates_ = device::Buffer<std::int64_t>(context_, 1);
+  device::set_zero(context_, updates_.span());
+}
+
+std::int64_t Optimizer::steps() {
+  return context_.on_gpu() ? device::host_copy(context_, std::as_const(updates_).span())[0] : steps_;
+}
+
+void Optimizer::set_steps(std::int64_t steps) {
+  steps_ = steps;
+  if (context_.on_gpu())
+    device::copy_to_device(context_, std::span<const std::int64_t>(&steps, 1), updates_.span());
+}
+
+void Optimizer::step_deferred(double learning_rate, const tensor::deferred::StepRecord* record) {
+  const tensor::deferred::UpdateAll all{
+      .segments = segments_.span(), .chunks = chunks_, .record = record, .updates = updates_.data()};
+  if (kind_ == Kind::kSgd)
+    tensor::deferred::sgd_all(context_, {.learning_rate = learning_rate, .momentum = config_.momentum}, all);
+  else
+    tensor::deferred::adam_all(context_,
+                               {.learning_rate = learning_rate,
+                                .beta1 = config_.beta1,
+                                .beta2 = config_.beta2,
+                                .epsilon = config_.epsilon,
+                                .decoupled = kind_ == Kind::kAdamW},
+                               all);
 }
 
 void Optimizer::step(double learning_rate, double gradient_scale) {

@@ -13,6 +13,7 @@
 
 #include "device/buffer.hpp"
 #include "device/context.hpp"
+#include "tensor/deferred.hpp"
 #include "train/config.hpp"
 
 namespace opx::train {
@@ -33,8 +34,15 @@ class Optimizer {
   /// One update with `gradient_scale` times the gradients (clipping). No communication.
   void step(double learning_rate, double gradient_scale);
 
-  [[nodiscard]] std::int64_t steps() const noexcept { return steps_; }
-  void set_steps(std::int64_t steps) noexcept { steps_ = steps; }
+  /// On a GPU: the same by one launch, without waiting for the host. The scale, and whether there is a step
+  /// at all, are those of `record`; updates() was counted up by tensor::deferred::settle_step.
+  void step_deferred(double learning_rate, const tensor::deferred::StepRecord* record);
+  /// On a GPU: the number of updates so far, in its memory.
+  [[nodiscard]] std::int64_t* updates() noexcept { return updates_.data(); }
+
+  /// Updates so far; on a GPU it waits for them.
+  [[nodiscard]] std::int64_t steps();
+  void set_steps(std::int64_t steps);
   /// Names of the state vectors of every slot ("exp_avg", "exp_avg_sq" for Adam; "momentum" for SGD with
   /// momentum).
   [[nodiscard]] const std::vector<std::string>& state_names() const noexcept { return state_names_; }
@@ -46,6 +54,7 @@ class Optimizer {
 
  private:
   enum class Kind : std::uint8_t { kSgd, kAdam, kAdamW };
+  void build_segments();
   void sgd(std::size_t slot, double learning_rate, double gradient_scale);
   void adam(std::size_t slot, double learning_rate, double gradient_scale);
 
@@ -55,7 +64,10 @@ class Optimizer {
   std::vector<ParameterSlot> slots_;
   std::vector<std::string> state_names_;
   std::vector<device::Buffer<float>> states_;
-  std::int64_t steps_ = 0;
+  std::int64_t steps_ = 0;  ///< on a GPU: unused
+  device::Buffer<std::int64_t> updates_;
+  device::Buffer<tensor::deferred::UpdateSegment> segments_;
+  Index chunks_ = 0;
 };
 
 /// What clipping multiplies a gradient of this norm by, as torch.nn.utils.clip_grad_norm_.

@@ -7,6 +7,19 @@
 namespace opx::train {
 
 using device::Uploaded;
+using TilePointer = std::shared_ptr<const layout::Tile>;
+
+namespace {
+
+template <class Body>
+void for_each_tile(layout::GraphShard& shard, Body&& body) {
+  for (TilePointer& tile : shard.tile) body(tile);
+  for (TilePointer& tile : shard.transposed) body(tile);
+  body(shard.loss_rows.tile);
+  body(shard.loss_rows.transposed);
+}
+
+}  // namespace
 
 void SampleUpload::send(const Sample& s) {
   upload_.begin();
@@ -19,8 +32,8 @@ void SampleUpload::send(const Sample& s) {
       upload_.add(std::span<const float>(s.targets.data, static_cast<std::size_t>(s.targets.size())));
   local_row_ = upload_.add(std::span<const std::int32_t>(s.batch->local_row));
   pieces_.clear();
-  add_tiles(s.shard->tile);
-  add_tiles(s.shard->transposed);
+  shard_ = *s.shard;
+  for_each_tile(shard_, [&](const TilePointer& tile) { add_tile(tile); });
   upload_.send();
   sample_ = s;
   sample_.positions = upload_.there(positions);
@@ -30,22 +43,20 @@ void SampleUpload::send(const Sample& s) {
   sample_.labels = upload_.there(labels);
   sample_.use = upload_.there(use);
   sample_.targets = {upload_.there(targets).data(), s.targets.rows, s.targets.cols};
-  make_tiles(*s.shard);
+  make_tiles();
   sample_.shard = &shard_;
 }
 
-void SampleUpload::add_tiles(const Tiles& tiles) {
-  for (const auto& tile : tiles) {
-    const auto known = [&](const Piece& piece) { return piece.from == tile.get(); };
-    if (!tile || std::ranges::any_of(pieces_, known)) continue;
-    const spmm::Csr& csr = *tile->csr;
-    pieces_.push_back({.from = tile.get(),
-                       .row_offsets = upload_.add(csr.row_offsets.span()),
-                       .col_ids = upload_.add(csr.col_ids.span()),
-                       .values = upload_.add(csr.values.span()),
-                       .row_scale = upload_.add(tile->row_scale.span()),
-                       .col_scale = upload_.add(tile->col_scale.span())});
-  }
+void SampleUpload::add_tile(const TilePointer& tile) {
+  const auto known = [&](const Piece& piece) { return piece.from == tile.get(); };
+  if (!tile || std::ranges::any_of(pieces_, known)) return;
+  const spmm::Csr& csr = *tile->csr;
+  pieces_.push_back({.from = tile.get(),
+                     .row_offsets = upload_.add(csr.row_offsets.span()),
+                     .col_ids = upload_.add(csr.col_ids.span()),
+                     .values = upload_.add(csr.values.span()),
+                     .row_scale = upload_.add(tile->row_scale.span()),
+                     .col_scale = upload_.add(tile->col_scale.span())});
 }
 
 std::shared_ptr<const layout::Tile> SampleUpload::tile_of(const Piece& piece) const {
@@ -67,17 +78,14 @@ std::shared_ptr<const layout::Tile> SampleUpload::tile_of(const Piece& piece) co
   return tile;
 }
 
-void SampleUpload::make_tiles(const layout::GraphShard& from) {
-  shard_ = from;
-  for (Tiles* tiles : {&shard_.tile, &shard_.transposed})
-    for (auto& tile : *tiles) tile = nullptr;
-  for (const Piece& piece : pieces_) {
-    const auto made = tile_of(piece);
-    for (std::size_t i = 0; i < 3; ++i) {
-      if (from.tile[i].get() == piece.from) shard_.tile[i] = made;
-      if (from.transposed[i].get() == piece.from) shard_.transposed[i] = made;
-    }
-  }
+/// Tiles that were one object are one again.
+void SampleUpload::make_tiles() {
+  std::vector<TilePointer> made;
+  for (const Piece& piece : pieces_) made.push_back(tile_of(piece));
+  for_each_tile(shard_, [&](TilePointer& tile) {
+    const auto at = std::ranges::find(pieces_, tile.get(), &Piece::from);
+    if (tile) tile = made[static_cast<std::size_t>(at - pieces_.begin())];
+  });
 }
 
 const Sample& SampleUpload::receive() {

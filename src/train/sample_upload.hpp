@@ -4,8 +4,8 @@
 // A sample on its way to a GPU: the builder's thread sends it, the step takes it without waiting.
 #pragma once
 
-#include <array>
 #include <memory>
+#include <vector>
 
 #include "device/upload.hpp"
 #include "train/batch_source.hpp"
@@ -34,10 +34,9 @@ class SampleUpload {
     device::Uploaded<std::int32_t> col_ids;
     device::Uploaded<float> values, row_scale, col_scale;
   };
-  using Tiles = std::array<std::shared_ptr<const layout::Tile>, 3>;
-  void add_tiles(const Tiles& tiles);
+  void add_tile(const std::shared_ptr<const layout::Tile>& tile);
   [[nodiscard]] std::shared_ptr<const layout::Tile> tile_of(const Piece& piece) const;
-  void make_tiles(const layout::GraphShard& from);
+  void make_tiles();
 
   device::Upload upload_;
   device::Uploaded<std::int32_t> local_row_;

@@ -178,17 +178,17 @@ class Session {
     const Index steps = trainer().steps_per_epoch();
     while (sums.steps < steps) {
       const double start = base::now_seconds();
-      const bool wants = steps > 1 && hooks_.stop_requested && hooks_.stop_requested();
-      const TrainerBase::Step step =
-          trainer().step({.epoch = progress_.epochs_done, .step = sums.steps}, wants);
-      ++sums.steps;
-      sums.loss += step.loss * step.weight;
-      sums.weight += step.weight;
-      sums.norm += step.gradient_norm;
-      sums.updates += step.weight > 0 ? 1 : 0;
+      bool stop = false;
+      const Index begun = sums.steps + trainer().steps_under_way();
+      if (begun < steps) {
+        const bool wants = steps > 1 && hooks_.stop_requested && hooks_.stop_requested();
+        trainer().begin_step({.epoch = progress_.epochs_done, .step = begun}, wants);
+      }
+      const bool waits = begun + 1 >= steps || checkpoint_due(begun + 1);
+      while (trainer().steps_under_way() > (waits ? 0 : trainer().lag())) stop |= take_result(report);
+      while (stop && trainer().steps_under_way() > 0) (void)take_result(report);
       sums.seconds += base::now_seconds() - start;
-      report.learning_rate = step.learning_rate;
-      if (sums.steps < steps) between_steps(step.stop);
+      if (sums.steps < steps && trainer().steps_under_way() == 0) between_steps(stop);
     }
     report.loss = sums.weight > 0 ? sums.loss / sums.weight : 0;
     report.gradient_norm = sums.updates > 0 ? sums.norm / static_cast<double>(sums.updates) : 0;
@@ -198,11 +198,28 @@ class Session {
     sums = {};
   }
 
+  /// The oldest step that was begun counts as done; whether some rank wants to stop.
+  bool take_result(EpochReport& report) {
+    EpochSums& sums = progress_.epoch;
+    const TrainerBase::Step step = trainer().end_step();
+    ++sums.steps;
+    sums.loss += step.loss * step.weight;
+    sums.weight += step.weight;
+    sums.norm += step.gradient_norm;
+    sums.updates += step.weight > 0 ? 1 : 0;
+    report.learning_rate = step.learning_rate;
+    return step.stop;
+  }
+
+  /// After so many steps of the epoch.
+  [[nodiscard]] bool checkpoint_due(Index steps) {
+    const int every = config_.mini.checkpoint_every_steps;
+    return every != 0 && (progress_.epochs_done * trainer().steps_per_epoch() + steps) % every == 0;
+  }
+
   /// Ctrl-C, and checkpoints within an epoch.
   void between_steps(bool stop) {
-    const int every = config_.mini.checkpoint_every_steps;
-    const Index done = progress_.epochs_done * trainer().steps_per_epoch() + progress_.epoch.steps;
-    if (!stop && (every == 0 || done % every != 0)) return;
+    if (!stop && !checkpoint_due(progress_.epoch.steps)) return;
     progress_.epoch.counts = trainer().counts();
     trainer().take_counts(progress_.epoch.counts);
     require_finite(progress_.epochs_done + 1, progress_.epoch.loss, progress_.epoch.norm);

@@ -33,14 +33,29 @@ double Trainer::gradients(int epoch) {
   return mean;
 }
 
-TrainerBase::Step Trainer::step(At at, bool) {
+void Trainer::begin_step(At at, bool) {
+  const double rate = learning_rate(config_.optimizer, at.epoch, config_.epochs);
+  if (context_.on_gpu()) return begin_deferred(at.epoch, rate);
   Step step;
   step.loss = gradients(at.epoch);
   const base::PhaseScope scope(context_.clock(), base::Phase::kOptimizer, "optimizer");
-  step.learning_rate = learning_rate(config_.optimizer, at.epoch, config_.epochs);
+  step.learning_rate = rate;
   step.gradient_norm = gradient_norm(1);
   optimizer_->step(step.learning_rate, clip_factor(config_.optimizer, step.gradient_norm));
-  return step;
+  results_->push(step);
+}
+
+void Trainer::begin_deferred(int epoch, double learning_rate) {
+  if (loss_.empty()) loss_ = device::Buffer<double>(context_, 1);
+  device::set_zero(context_, loss_.span());
+  network_->train_pass_deferred(static_cast<std::uint32_t>(epoch), [&](tensor::MatrixView<float> logits) {
+    loss_deferred(logits, 0, 1 / terms_[0], logits, loss_.data());
+  });
+  tensor::deferred::divide(context_, loss_.span(), terms_[0]);
+  if (grid_.tensor().size() > 1)
+    grid_.tensor().all_reduce(loss_.span(), comm::ReduceOp::kSum, comm::CommPurpose::kLoss);
+  parallel::GradientBucket(context_, grid_.world(), network_->parameters().gradients()).finish();
+  settle_deferred({.total_loss = loss_.data()}, learning_rate);
 }
 
 }  // namespace opx::train

@@ -20,7 +20,8 @@ class Trainer final : public TrainerBase {
           const RunConfig& config, bool for_training = true);
 
   /// The epoch gives the learning rate and the dropout masks.
-  Step step(At at, bool stop) override;
+  void begin_step(At at, bool stop) override;
+  using TrainerBase::step;
   Step step(int epoch) { return step({.epoch = epoch}, false); }
   [[nodiscard]] Index steps_per_epoch() const noexcept override { return 1; }
   /// Forward and backward without the update; the gradients are complete (summed over ranks) afterwards.
@@ -28,7 +29,10 @@ class Trainer final : public TrainerBase {
   [[nodiscard]] Network& network() noexcept override { return *network_; }
 
  private:
+  void begin_deferred(int epoch, double learning_rate);
+
   std::unique_ptr<FullNetwork> network_;
+  device::Buffer<double> loss_;  ///< on a GPU
 };
 
 }  // namespace opx::train

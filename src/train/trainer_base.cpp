@@ -88,7 +88,15 @@ tensor::Matrix<float> TrainerBase::read(const parallel::ShardOptions& options, l
   return resident;
 }
 
+/// Losses on a GPU leave their sum there and cannot tell of a label that is no class.
+void TrainerBase::check_labels() const {
+  for (std::size_t i = 0; i < data_.labels.size(); ++i)
+    OPX_REQUIRE(data_.labels[i] < store_.info().classes, InvalidArgument,
+                "row {} has label {}, but there are {} classes", i, data_.labels[i], store_.info().classes);
+}
+
 void TrainerBase::make_resident() {
+  if (context_.on_gpu()) check_labels();
   resident_.labels = {context_, data_.labels};
   resident_.targets = {context_, std::as_const(data_.targets).span()};
   for (std::size_t s = 0; s < 3; ++s) resident_.use[s] = {context_, use_[s]};
@@ -138,6 +146,8 @@ void TrainerBase::build_optimizer() {
                      all ? config.weight_decay : 0});
   }
   optimizer_ = std::make_unique<Optimizer>(context_, config, std::move(slots));
+  results_ = std::make_unique<StepResults>(context_);
+  if (context_.on_gpu() && spec_.learned_features) other_squares_ = device::Buffer<double>(context_, 1);
 }
 
 Index TrainerBase::parameter_count() {
@@ -154,6 +164,41 @@ tensor::LossSum TrainerBase::loss(tensor::MatrixView<const float> logits, std::s
   const tensor::MatrixView<const float> targets(resident_.targets.span().data(), data_.targets.rows(),
                                                 data_.targets.cols());
   return tensor::sigmoid_bce(context_, logits, targets, resident_.use[split].span(), scale, gradient);
+}
+
+void TrainerBase::loss_deferred(tensor::MatrixView<const float> logits, std::size_t split, double scale,
+                                tensor::MatrixView<float> gradient, double* sum) {
+  const PhaseScope scope(context_.clock(), Phase::kLoss, "loss");
+  const std::span<const std::uint8_t> use = resident_.use[split].span();
+  if (store_.info().task == Task::kMultiClass)
+    return tensor::deferred::softmax_cross_entropy(context_, logits, resident_.labels.span(), use, scale,
+                                                   gradient, {}, sum);
+  const tensor::MatrixView<const float> targets(resident_.targets.span().data(), data_.targets.rows(),
+                                                data_.targets.cols());
+  tensor::deferred::sigmoid_bce(context_, logits, targets, use, scale, gradient, {}, sum);
+}
+
+void TrainerBase::settle_deferred(tensor::deferred::StepSums sums, double learning_rate) {
+  const PhaseScope scope(context_.clock(), Phase::kOptimizer, "optimizer");
+  sums.gradients = network().parameters().gradients();
+  sums.clip = config_.optimizer.clip;
+  sums.updates = optimizer_->updates();
+  if (const auto table = network().learned_gradient(); table.data != nullptr) {
+    tensor::deferred::sum_of_squares(context_, {table.data, static_cast<std::size_t>(table.size())},
+                                     other_squares_.data());
+    if (grid_.tensor().size() > 1)
+      grid_.tensor().all_reduce(other_squares_.span(), ReduceOp::kSum, CommPurpose::kGradient);
+    sums.other_squares = other_squares_.data();
+  }
+  tensor::deferred::settle_step(context_, sums, results_->record());
+  optimizer_->step_deferred(learning_rate, results_->record());
+  results_->push_record(learning_rate);
+}
+
+TrainerBase::Step TrainerBase::end_step() {
+  const Step step = results_->pop();
+  ended(step);
+  return step;
 }
 
 double TrainerBase::gradient_norm(double factor) {

@@ -21,6 +21,7 @@
 #include "train/network.hpp"
 #include "train/optimizer.hpp"
 #include "train/progress.hpp"
+#include "train/step_results.hpp"
 
 namespace opx::train {
 
@@ -44,15 +45,20 @@ class TrainerBase {
     int epoch = 0;
     Index step = 0;
   };
-  struct Step {
-    double loss = 0;    ///< mean over the labelled training vertices of the step
-    double weight = 1;  ///< of the step in the mean of its epoch; 0: nothing labelled, nothing updated
-    double gradient_norm = 0, learning_rate = 0;
-    bool stop = false;  ///< some rank wants to stop: the same on all
-  };
+  using Step = StepResult;
   /// One optimizer step. Collective over the grid. `stop`: this rank wants to stop after it (heard only where
-  /// an epoch has several steps).
-  virtual Step step(At at, bool stop) = 0;
+  /// an epoch has several steps). On a GPU it is put on the streams, and nothing waits for it.
+  virtual void begin_step(At at, bool stop) = 0;
+  /// The result of the oldest step that was begun; on a GPU it waits for that one.
+  [[nodiscard]] Step end_step();
+  [[nodiscard]] Index steps_under_way() const noexcept { return static_cast<Index>(results_->size()); }
+  /// How many steps may be under way when the results of those before are read.
+  [[nodiscard]] Index lag() const noexcept { return context_.on_gpu() ? 1 : 0; }
+  /// Both.
+  Step step(At at, bool stop) {
+    begin_step(at, stop);
+    return end_step();
+  }
   [[nodiscard]] virtual Index steps_per_epoch() const noexcept = 0;
   /// Mini-batches: the most rows of this rank in one; 0: the full graph.
   [[nodiscard]] virtual Index batch_rows() const noexcept { return 0; }
@@ -92,6 +98,14 @@ class TrainerBase {
                        tensor::MatrixView<float> gradient);
   /// Norm of the summed gradients times `factor`.
   double gradient_norm(double factor);
+  /// On a GPU: adds this rank's loss to *sum, which is there.
+  void loss_deferred(tensor::MatrixView<const float> logits, std::size_t split, double scale,
+                     tensor::MatrixView<float> gradient, double* sum);
+  /// On a GPU: the end of a step from the sums over all ranks, its update, and its result on the way. Of
+  /// `sums` the caller gives the loss.
+  void settle_deferred(tensor::deferred::StepSums sums, double learning_rate);
+  /// A step's result has come.
+  virtual void ended(const Step&) {}
   /// Labelled rows or entries among the rows of `use`, of this rank.
   [[nodiscard]] double terms_of(std::span<const std::uint8_t> use) const;
   /// Metrics and losses from logits of the own rows, with the splits as given.
@@ -110,6 +124,7 @@ class TrainerBase {
   std::array<std::vector<std::uint8_t>, 3> use_;  ///< rows of each split
   std::array<double, 3> terms_{};                 ///< labelled rows or entries of each split over all ranks
   std::unique_ptr<Optimizer> optimizer_;
+  std::unique_ptr<StepResults> results_;
 
  private:
   /// What the loss reads, in memory of the context.
@@ -122,7 +137,9 @@ class TrainerBase {
   tensor::Matrix<float> read(const parallel::ShardOptions& options, layout::GraphShard* on_host);
   void count_terms();
   void make_resident();
+  void check_labels() const;
   ResidentData resident_;
+  device::Buffer<double> other_squares_;  ///< of the learned features' gradient, on a GPU
 };
 
 }  // namespace opx::train

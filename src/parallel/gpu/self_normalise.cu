@@ -3,7 +3,6 @@
 #include <cstdint>
 
 #include "device/gpu/api.hpp"
-#include "device/transfer.hpp"
 #include "parallel/self_normalise.hpp"
 
 namespace opx::parallel::detail::gpu {
@@ -78,13 +77,10 @@ void row_factors(device::Context& context, std::span<const float> full, std::spa
   launch(context, n, RowFactors{full.data(), diagonal.data(), sums, c.data(), n});
 }
 
-Index isolated_rows(device::Context& context, tensor::MatrixView<const float> sums,
-                    std::span<const float> diagonal) {
-  device::Buffer<std::uint64_t> found(context, 1);
-  device::set_zero(context, found.span());
+void add_isolated_rows(device::Context& context, tensor::MatrixView<const float> sums,
+                       std::span<const float> diagonal, Index* count) {
   launch(context, std::ssize(diagonal),
-         IsolatedRows{sums, diagonal.data(), std::ssize(diagonal), found.data()});
-  return static_cast<Index>(device::host_copy(context, std::as_const(found).span())[0]);
+         IsolatedRows{sums, diagonal.data(), std::ssize(diagonal), reinterpret_cast<std::uint64_t*>(count)});
 }
 
 void mix_rows(device::Context& context, std::span<const float> c, std::span<const float> a,

@@ -15,7 +15,9 @@ void row_factors(device::Context&, std::span<const float>, std::span<const float
                  tensor::MatrixView<const float>, std::span<float>) {
   refuse();
 }
-Index isolated_rows(device::Context&, tensor::MatrixView<const float>, std::span<const float>) { refuse(); }
+void add_isolated_rows(device::Context&, tensor::MatrixView<const float>, std::span<const float>, Index*) {
+  refuse();
+}
 void mix_rows(device::Context&, std::span<const float>, std::span<const float>,
               tensor::MatrixView<const float>, tensor::MatrixView<float>, bool) {
   refuse();

@@ -3,6 +3,7 @@
 //
 // Column moments for batch norm, in fp64, and the second half of its gradient.
 #include "device/transfer.hpp"
+#include "tensor/deferred.hpp"
 #include "tensor/gpu/epilogue.cuh"
 
 namespace opx::tensor::gpu {
@@ -89,19 +90,94 @@ struct BatchNormBackwardTiles {
   }
 };
 
+/// values[i] = values[i] / count.
+struct Divide {
+  static constexpr const char* kName = "divide";
+  static constexpr int kThreads = kBlockThreads;
+  double* values;
+  double count;
+  Index n;
+
+  OPX_DEVICE void operator()() const {
+    for (Index i = global_thread(); i < n; i += all_threads()) values[i] /= count;
+  }
+};
+
+struct Moments {
+  static constexpr const char* kName = "batch_moments";
+  static constexpr int kThreads = kBlockThreads;
+  const double *mean, *squares;
+  Index rows;
+  double epsilon, momentum;
+  float *batch_mean, *batch_inverse_std, *running_mean, *running_var;
+  Index n;
+
+  OPX_DEVICE void operator()() const {
+    const double count = static_cast<double>(std::max<Index>(rows, 1));
+    const double unbias = count > 1 ? count / (count - 1) : 1;
+    for (Index j = global_thread(); j < n; j += all_threads()) {
+      const double variance = squares[j] / count;
+      batch_mean[j] = static_cast<float>(mean[j]);
+      batch_inverse_std[j] = static_cast<float>(1.0 / std::sqrt(variance + epsilon));
+      if (rows == 0) continue;
+      running_mean[j] =
+          static_cast<float>((1 - momentum) * static_cast<double>(running_mean[j]) + momentum * mean[j]);
+      running_var[j] = static_cast<float>((1 - momentum) * static_cast<double>(running_var[j]) +
+                                          momentum * variance * unbias);
+    }
+  }
+};
+
+struct RunningMoments {
+  static constexpr const char* kName = "running_moments";
+  static constexpr int kThreads = kBlockThreads;
+  const float *running_mean, *running_var;
+  double epsilon;
+  float *batch_mean, *batch_inverse_std;
+  Index n;
+
+  OPX_DEVICE void operator()() const {
+    for (Index j = global_thread(); j < n; j += all_threads()) {
+      batch_mean[j] = running_mean[j];
+      batch_inverse_std[j] =
+          static_cast<float>(1.0 / std::sqrt(static_cast<double>(running_var[j]) + epsilon));
+    }
+  }
+};
+
+template <class From, class To>
+struct ConvertVector {
+  static constexpr const char* kName = "convert_vector";
+  static constexpr int kThreads = kBlockThreads;
+  const From* from;
+  To* to;
+  Index n;
+
+  OPX_DEVICE void operator()() const {
+    for (Index i = global_thread(); i < n; i += all_threads()) to[i] = static_cast<To>(from[i]);
+  }
+};
+
+/// Sums to `sum` and `squares`, either null where not wanted.
+void launch_column_sums(device::Context& context, MatrixView<const float> q, std::span<const float> bias,
+                        Index valid_rows, const double* shift, double* sum, double* squares) {
+  const Tiles tiles = Tiles::of(valid_rows, q.cols, 8, 1024);
+  device::Buffer<double> partial(context, tiles.parts * 2 * q.cols);
+  launch_blocks(context, tiles.blocks(),
+                ColumnSums{q, bias.data(), shift, has_quads(q), tiles, partial.data()});
+  add_parts<double>(context, partial.data(), tiles.parts, 2, q.cols, {sum, squares, nullptr});
+}
+
 }  // namespace
 
 void column_sums(device::Context& context, MatrixView<const float> q, std::span<const float> bias,
                  Index valid_rows, std::span<const double> shift, std::span<double> sum,
                  std::span<double> sum_squares) {
   if (q.cols == 0) return;
-  const Tiles tiles = Tiles::of(valid_rows, q.cols, 8, 1024);
   const device::Resident<double> shift_there(context, shift);
-  device::Buffer<double> partial(context, tiles.parts * 2 * q.cols), sums(context, 2 * q.cols);
-  launch_blocks(context, tiles.blocks(),
-                ColumnSums{q, bias.data(), shift_there.span().data(), has_quads(q), tiles, partial.data()});
-  add_parts<double>(context, partial.data(), tiles.parts, 2, q.cols,
-                    {sums.data(), sums.data() + q.cols, nullptr});
+  device::Buffer<double> sums(context, 2 * q.cols);
+  launch_column_sums(context, q, bias, valid_rows, shift_there.span().data(), sums.data(),
+                     sums.data() + q.cols);
   const auto wanted = static_cast<std::size_t>(sum_squares.empty() ? q.cols : 2 * q.cols);
   std::vector<double> there(wanted);
   context.gpu().copy(there.data(), sums.data(), wanted * sizeof(double), context.gpu().compute());
@@ -122,3 +198,42 @@ void batch_norm_backward(device::Context& context, MatrixView<const float> q, co
 }
 
 }  // namespace opx::tensor::gpu
+
+namespace opx::tensor::deferred {
+
+void column_sums(device::Context& context, MatrixView<const float> q, std::span<const float> bias,
+                 Index valid_rows, const double* shift, double* sum, double* sum_squares) {
+  if (q.cols > 0) gpu::launch_column_sums(context, q, bias, valid_rows, shift, sum, sum_squares);
+}
+
+void divide(device::Context& context, std::span<double> values, double count) {
+  gpu::launch_walk(context, std::ssize(values), gpu::Divide{values.data(), count, std::ssize(values)});
+}
+
+void batch_moments(device::Context& context, const BatchMoments& m) {
+  const Index n = std::ssize(m.mean);
+  gpu::launch_walk(context, n,
+                   gpu::Moments{m.mean.data(), m.sum_squares.data(), m.count, static_cast<double>(m.epsilon),
+                                m.momentum, m.batch_mean.data(), m.batch_inverse_std.data(),
+                                m.running_mean.data(), m.running_var.data(), n});
+}
+
+void running_moments(device::Context& context, const BatchMoments& m) {
+  const Index n = std::ssize(m.batch_mean);
+  gpu::launch_walk(
+      context, n,
+      gpu::RunningMoments{m.running_mean.data(), m.running_var.data(), static_cast<double>(m.epsilon),
+                          m.batch_mean.data(), m.batch_inverse_std.data(), n});
+}
+
+void convert(device::Context& context, std::span<const float> from, std::span<double> to) {
+  gpu::launch_walk(context, std::ssize(from),
+                   gpu::ConvertVector<float, double>{from.data(), to.data(), std::ssize(from)});
+}
+
+void convert(device::Context& context, std::span<const double> from, std::span<float> to) {
+  gpu::launch_walk(context, std::ssize(from),
+                   gpu::ConvertVector<double, float>{from.data(), to.data(), std::ssize(from)});
+}
+
+}  // namespace opx::tensor::deferred

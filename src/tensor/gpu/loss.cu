@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "device/transfer.hpp"
+#include "tensor/deferred.hpp"
 #include "tensor/gpu/kernel.cuh"
 
 namespace opx::tensor::gpu {
@@ -212,6 +213,43 @@ struct ArgmaxRows {
   }
 };
 
+device::Buffer<PartSum> cross_entropy_parts(device::Context& context, MatrixView<const float> logits,
+                                            std::span<const std::int32_t> labels, const Rows& rows,
+                                            MatrixView<float> gradient) {
+  const RowLanes lanes = RowLanes::of(logits.cols);
+  const Index parts = row_parts(logits.rows, kBlockThreads / lanes.lanes, kMostParts);
+  device::Buffer<PartSum> sums(context, parts);
+  launch_blocks(context, parts,
+                CrossEntropy{logits, gradient, labels.data(), rows, lanes, parts, sums.data()});
+  return sums;
+}
+
+device::Buffer<PartSum> bce_parts(device::Context& context, MatrixView<const float> logits,
+                                  MatrixView<const float> targets, const Rows& rows,
+                                  MatrixView<float> gradient) {
+  const Index parts = row_parts(logits.size(), 2 * kBlockThreads, kMostParts);
+  device::Buffer<PartSum> sums(context, parts);
+  launch_blocks(context, parts, Bce{logits, targets, gradient, rows, parts, sums.data()});
+  return sums;
+}
+
+/// The sums of all blocks onto a sum, in a fixed order.
+struct AddToSum {
+  static constexpr const char* kName = "add_to_sum";
+  static constexpr int kThreads = kBlockThreads;
+  const PartSum* parts;
+  Index count, no_row;
+  double* sum;
+
+  OPX_DEVICE void operator()() const {
+    double mine = 0;
+    for (Index i = thread(); i < count; i += kBlockThreads)
+      mine += parts[i].bad_row < no_row ? std::numeric_limits<double>::quiet_NaN() : parts[i].sum;
+    mine = block_sum<AddToSum>(mine);
+    if (thread() == 0) *sum += mine;
+  }
+};
+
 /// Waits for the sums.
 LossSum brought_back(device::Context& context, const device::Buffer<PartSum>& sums, Index rows,
                      Index& bad_row) {
@@ -233,13 +271,8 @@ LossSum softmax_cross_entropy(device::Context& context, MatrixView<const float> 
                               std::span<const std::int32_t> labels, std::span<const std::uint8_t> use,
                               double scale, MatrixView<float> gradient, std::span<const float> weights) {
   if (logits.rows == 0) return {};
-  const RowLanes lanes = RowLanes::of(logits.cols);
-  const Index parts = row_parts(logits.rows, kBlockThreads / lanes.lanes, kMostParts);
-  device::Buffer<PartSum> sums(context, parts);
-  launch_blocks(
-      context, parts,
-      CrossEntropy{
-          logits, gradient, labels.data(), {use.data(), weights.data(), scale}, lanes, parts, sums.data()});
+  const device::Buffer<PartSum> sums =
+      cross_entropy_parts(context, logits, labels, {use.data(), weights.data(), scale}, gradient);
   Index bad_row = 0;
   const LossSum total = brought_back(context, sums, logits.rows, bad_row);
   if (bad_row < logits.rows) {
@@ -254,13 +287,38 @@ LossSum sigmoid_bce(device::Context& context, MatrixView<const float> logits, Ma
                     std::span<const std::uint8_t> use, double scale, MatrixView<float> gradient,
                     std::span<const float> weights) {
   if (logits.size() == 0) return {};
-  const Index parts = row_parts(logits.size(), 2 * kBlockThreads, kMostParts);
-  device::Buffer<PartSum> sums(context, parts);
-  launch_blocks(context, parts,
-                Bce{logits, targets, gradient, {use.data(), weights.data(), scale}, parts, sums.data()});
+  const device::Buffer<PartSum> sums =
+      bce_parts(context, logits, targets, {use.data(), weights.data(), scale}, gradient);
   Index bad_row = 0;
   return brought_back(context, sums, logits.rows, bad_row);
 }
+
+}  // namespace opx::tensor::gpu
+
+namespace opx::tensor::deferred {
+
+void softmax_cross_entropy(device::Context& context, MatrixView<const float> logits,
+                           std::span<const std::int32_t> labels, std::span<const std::uint8_t> use,
+                           double scale, MatrixView<float> gradient, std::span<const float> weights,
+                           double* sum) {
+  if (logits.rows == 0) return;
+  const device::Buffer<gpu::PartSum> parts =
+      gpu::cross_entropy_parts(context, logits, labels, {use.data(), weights.data(), scale}, gradient);
+  gpu::launch_blocks(context, 1, gpu::AddToSum{parts.data(), parts.size(), logits.rows, sum});
+}
+
+void sigmoid_bce(device::Context& context, MatrixView<const float> logits, MatrixView<const float> targets,
+                 std::span<const std::uint8_t> use, double scale, MatrixView<float> gradient,
+                 std::span<const float> weights, double* sum) {
+  if (logits.size() == 0) return;
+  const device::Buffer<gpu::PartSum> parts =
+      gpu::bce_parts(context, logits, targets, {use.data(), weights.data(), scale}, gradient);
+  gpu::launch_blocks(context, 1, gpu::AddToSum{parts.data(), parts.size(), logits.rows, sum});
+}
+
+}  // namespace opx::tensor::deferred
+
+namespace opx::tensor::gpu {
 
 void softmax_rows(device::Context& context, MatrixView<float> x) {
   if (x.size() == 0) return;

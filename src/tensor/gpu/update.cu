@@ -6,6 +6,7 @@
 #include <cmath>
 #include <vector>
 
+#include "tensor/deferred.hpp"
 #include "tensor/gpu/kernel.cuh"
 
 namespace opx::tensor::gpu {
@@ -92,6 +93,45 @@ double sum_on_host(device::Context& context, const device::Buffer<double>& sums)
   return total;
 }
 
+device::Buffer<double> inner_products(device::Context& context, MatrixView<const float> a,
+                                      MatrixView<const float> b) {
+  const Index each = std::max<Index>(1, 8 * kBlockThreads / std::max<Index>(a.cols, 1));
+  const Index parts = a.size() > 0 ? row_parts(a.rows, each, 1024) : 0;
+  device::Buffer<double> sums(context, parts);
+  launch_blocks(context, parts, InnerProduct{a, b, parts, sums.data()});
+  return sums;
+}
+
+/// The sum of doubles, in a fixed order, as a float.
+struct RoundedTotal {
+  static constexpr const char* kName = "rounded_total";
+  static constexpr int kThreads = kBlockThreads;
+  const double* sums;
+  Index parts;
+  float* total;
+
+  OPX_DEVICE void operator()() const {
+    double mine = 0;
+    for (Index i = thread(); i < parts; i += kBlockThreads) mine += sums[i];
+    mine = block_sum<RoundedTotal>(mine);
+    if (thread() == 0) *total = static_cast<float>(mine);
+  }
+};
+
+struct AddOnePlus {
+  static constexpr const char* kName = "add_one_plus";
+  static constexpr int kThreads = kBlockThreads;
+  const float* factor;
+  MatrixView<const float> x;
+  MatrixView<float> y;
+
+  OPX_DEVICE void operator()() const {
+    const float whole = 1 + *factor;
+    for (Walk at = Walk::of_grid(y.rows, y.cols); at.inside(); at.advance())
+      y(at.row(), at.col()) += whole * x(at.row(), at.col());
+  }
+};
+
 template <bool kQuads>
 struct Gather {
   static constexpr const char* kName = "gather_rows";
@@ -141,12 +181,7 @@ double sum_of_squares(device::Context& context, std::span<const float> values) {
 }
 
 double inner_product(device::Context& context, MatrixView<const float> a, MatrixView<const float> b) {
-  if (a.size() == 0) return 0;
-  const Index each = std::max<Index>(1, 8 * kBlockThreads / a.cols);
-  const Index parts = row_parts(a.rows, each, 1024);
-  device::Buffer<double> sums(context, parts);
-  launch_blocks(context, parts, InnerProduct{a, b, parts, sums.data()});
-  return sum_on_host(context, sums);
+  return a.size() == 0 ? 0 : sum_on_host(context, inner_products(context, a, b));
 }
 
 void gather_rows(device::Context& context, MatrixView<const float> from, std::span<const std::int32_t> rows,
@@ -159,3 +194,18 @@ void gather_rows(device::Context& context, MatrixView<const float> from, std::sp
 }
 
 }  // namespace opx::tensor::gpu
+
+namespace opx::tensor::deferred {
+
+void inner_product(device::Context& context, MatrixView<const float> a, MatrixView<const float> b,
+                   float* product) {
+  const device::Buffer<double> sums = gpu::inner_products(context, a, b);
+  gpu::launch_blocks(context, 1, gpu::RoundedTotal{sums.data(), sums.size(), product});
+}
+
+void add_one_plus(device::Context& context, const float* factor, MatrixView<const float> x,
+                  MatrixView<float> y) {
+  gpu::launch_walk(context, y.size(), gpu::AddOnePlus{factor, x, y});
+}
+
+}  // namespace opx::tensor::deferred

@@ -13,6 +13,7 @@
 #include "support/gpu.hpp"
 #include "support/train_case.hpp"
 #include "train/mini_trainer.hpp"
+#include "train/trainer.hpp"
 
 namespace opx::train {
 namespace {
@@ -130,6 +131,68 @@ TEST_F(GpuMini, OneRankHasTheLossesOfTheCpu) {
     EXPECT_GT(gpu().counters().launches, 20 * std::ssize(want.losses)) << "the GPU did the work";
     expect_close(got, want, s.name());
   }
+}
+
+// Results are asked for a step late, as a session does.
+void expect_no_synchronisation(device::gpu::Device& gpu, TrainerBase& trainer, const std::string& what) {
+  constexpr Index kFirst = 2, kSteps = 6;
+  const Index an_epoch = trainer.steps_per_epoch();
+  for (Index s = 0; s < kSteps; ++s) {
+    if (s == kFirst) gpu.reset_counters();
+    trainer.begin_step({.epoch = static_cast<int>(s / an_epoch), .step = s % an_epoch}, false);
+    if (trainer.steps_under_way() > trainer.lag()) (void)trainer.end_step();
+  }
+  EXPECT_EQ(gpu.counters().synchronisations, 0) << what;
+  EXPECT_GT(gpu.counters().launches, 0) << what;
+}
+
+TEST_F(GpuMini, NothingWaitsForTheHostInAStep) {
+  const auto self = comm::self_communicator();
+  const auto staged = comm::staged_communicator(context(), *self);
+  parallel::ProcessGrid grid(*staged, layout::Grid{});
+  for (const std::size_t which : {0U, 2U, 3U, 5U}) {
+    const Scenario& s = kScenarios[which];
+    const test::MemoryStore store = store_of(s);
+    RunConfig config = config_of(s);
+    config.epochs = 100;
+    {
+      MiniTrainer trainer(context(), grid, store, config);
+      expect_no_synchronisation(gpu(), trainer, "mini " + s.name());
+    }
+    config.mode = "full";
+    config.mini = {};
+    Trainer trainer(context(), grid, store, config);
+    expect_no_synchronisation(gpu(), trainer, "full " + s.name());
+  }
+}
+
+// One training vertex: most steps have none.
+TEST_F(GpuMini, AStepWithoutTrainingVerticesChangesNothing) {
+  test::MemoryStore store = store_of(kScenarios[0]);
+  std::vector<graph::Split> splits(kVertices, graph::Split::kNone);
+  splits[40] = graph::Split::kTrain;
+  store.set_splits(splits);
+  const auto self = comm::self_communicator();
+  const auto staged = comm::staged_communicator(context(), *self);
+  parallel::ProcessGrid grid(*staged, layout::Grid{});
+  MiniTrainer trainer(context(), grid, store, config_of(kScenarios[0]));
+  model::Parameters& parameters = trainer.network().parameters();
+  const auto values = [&] {
+    auto all = device::host_copy(context(), std::span<const float>(parameters.values()));
+    const auto statistics = device::host_copy(context(), std::span<const float>(parameters.statistics()));
+    all.insert(all.end(), statistics.begin(), statistics.end());
+    return all;
+  };
+  Index skipped = 0;
+  for (Index s = 0; s < trainer.steps_per_epoch(); ++s) {
+    const std::vector<float> before = values();
+    const TrainerBase::Step step = trainer.step({0, s}, false);
+    EXPECT_EQ(values() == before, step.weight == 0);
+    skipped += step.weight == 0 ? 1 : 0;
+  }
+  EXPECT_EQ(skipped, trainer.steps_per_epoch() - 1);
+  EXPECT_EQ(trainer.counts().skipped_steps, skipped);
+  EXPECT_EQ(trainer.optimizer().steps(), 1);
 }
 
 TEST_F(GpuMini, SampledEvaluationIsThatOfTheCpu) {

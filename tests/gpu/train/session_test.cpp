@@ -111,6 +111,33 @@ TEST_F(GpuSession, TrainsEvaluatesPredictsAndResumes) {
   EXPECT_EQ(predict_on(true, whole.run_dir), predict_on(false, whole.run_dir));
 }
 
+// Cut within an epoch, whose results come a step late.
+TEST_F(GpuSession, MiniBatchesResume) {
+  const auto mini = [&](const std::string& run, bool gpu) {
+    RunConfig c = config_of(run, gpu);
+    c.mode = "mini";
+    c.mini.batch_ratio = 0.25;
+    c.mini.estimator = "self-normalised";
+    c.model.first_aggregation = "recomputed";
+    c.epochs = 2;
+    return c;
+  };
+  const TrainResult whole = run(1, mini("mini", true)), cpu = run(1, mini("mini-cpu", false));
+  EXPECT_NEAR(whole.final_loss, cpu.final_loss, 1e-4 * cpu.final_loss);
+
+  RunConfig first = mini("mini-cut", true), second = first;
+  int asked = 0;
+  Hooks hooks;
+  hooks.stop_requested = [&] { return ++asked >= 2; };  // before the second of four steps
+  device::Context own({.threads = 1, .gpu = 0});
+  const auto world = comm::self_communicator();
+  EXPECT_THROW((void)train(own, *world, first, hooks), base::Interrupted);
+  second.resume = first.run_dir;
+  EXPECT_EQ(run(1, second).final_loss, whole.final_loss) << "resume is bit-equal";
+  for (const char* name : kTensors) EXPECT_EQ(tensor_of(first.run_dir, name), tensor_of(whole.run_dir, name));
+  EXPECT_EQ(predict_on(true, whole.run_dir), predict_on(false, whole.run_dir));
+}
+
 TEST_F(GpuSession, RanksShareTheGpu) {
   RunConfig config = config_of("ranks", true);
   config.epochs = 2;
