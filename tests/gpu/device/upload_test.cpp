@@ -1,0 +1,71 @@
+// SPDX-FileCopyrightText: 2026 The Orthoplex authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// One slot that is filled again and again while the compute stream still has to read it: what each use brings
+// is read whole, whatever the order of the streams, and the thread that computes never waits.
+#include "device/upload.hpp"
+
+#include <numeric>
+#include <vector>
+
+#include "device/transfer.hpp"
+#include "support/gpu.hpp"
+
+namespace opx::device {
+namespace {
+
+using GpuUpload = test::GpuTest;
+
+std::vector<std::int32_t> numbers(int use, std::size_t count) {
+  std::vector<std::int32_t> values(count);
+  std::iota(values.begin(), values.end(), 1000 * use);
+  return values;
+}
+
+TEST_F(GpuUpload, EveryUseBringsItsOwn) {
+  constexpr int kUses = 24;
+  constexpr std::size_t kCount = 100;
+  Upload slot(context());
+  std::vector<Buffer<std::int32_t>> seen;
+  for (int use = 0; use < kUses; ++use) seen.emplace_back(context(), static_cast<Index>(kCount));
+  gpu().reset_counters();
+  for (int use = 0; use < kUses; ++use) {
+    const std::vector<std::uint8_t> other(static_cast<std::size_t>(use), 7);  // moves what follows
+    auto values = numbers(use, kCount);
+    slot.begin();
+    (void)slot.add(std::span<const std::uint8_t>(other));
+    const Uploaded<std::int32_t> part = slot.add(std::span<const std::int32_t>(values));
+    std::fill(values.begin(), values.end(), -1);
+    slot.send();
+    slot.receive();
+    gpu().copy(seen[static_cast<std::size_t>(use)].data(), slot.there(part).data(),
+               kCount * sizeof(std::int32_t), gpu().compute());
+    slot.release();
+  }
+  EXPECT_EQ(gpu().counters().synchronisations, 0);
+  for (int use = 0; use < kUses; ++use)
+    EXPECT_EQ(host_copy(context(), std::as_const(seen[static_cast<std::size_t>(use)]).span()),
+              numbers(use, kCount))
+        << use;
+}
+
+TEST_F(GpuUpload, MemoryGrowsAndIsGivenBack) {
+  const std::size_t before = context().memory().now();
+  {
+    Upload slot(context());
+    for (const std::size_t count : {0U, 3U, 5000U, 10U, 200000U}) {
+      const auto values = numbers(1, count);
+      slot.begin();
+      const auto part = slot.add(std::span<const std::int32_t>(values));
+      slot.send();
+      slot.receive();
+      EXPECT_EQ(host_copy(context(), std::span<const std::int32_t>(slot.there(part))), values);
+      slot.release();
+    }
+    EXPECT_GE(context().memory().now(), before + 800000);
+  }
+  EXPECT_EQ(context().memory().now(), before);
+}
+
+}  // namespace
+}  // namespace opx::device
