@@ -32,6 +32,7 @@ def arguments():
     p.add_argument("--folder", required=True, help="holds planted200k.opx and planted200k.npz")
     p.add_argument("--target", type=float, default=0.85)
     p.add_argument("--turns", type=int, default=1)
+    p.add_argument("--seed", type=int, default=0, help="of the first turn; the next has the next")
     p.add_argument("--threads", type=int, default=2)
     p.add_argument("--hidden", type=int, default=64)
     p.add_argument("--lr", type=float, default=0.01)
@@ -112,10 +113,10 @@ def main():
     args = arguments()
     names = [n for n in ("pyg", "dgl") if n not in args.without.split(",")]
     results = {name: [] for name in ("ours", *names)}
-    for turn in range(args.turns):
+    for turn in range(args.seed, args.seed + args.turns):
         for name in results:
             results[name].append(ours(args, turn) if name == "ours" else rival(args, name, turn))
-            print(f"turn {turn + 1}: {name} {results[name][-1]['seconds']:.2f} s", file=sys.stderr)
+            print(f"seed {turn}: {name} {results[name][-1]['seconds']:.2f} s", file=sys.stderr)
     if args.json:
         print(json.dumps(results))
     else:

@@ -82,8 +82,12 @@ tensor::Dropout Model::input_dropout(const Pass& pass, std::uint32_t stream) con
 
 ConvolutionInput Model::first_input(const Pass& pass) {
   Operand x{Array::borrow(input_), input_dropout(pass, kInputStream)};
-  if (spec_.cached())
-    return {std::move(x), {Array::borrow(aggregated_input_), input_dropout(pass, kAggregatedInputStream)}};
+  if (spec_.cached()) {
+    x.masks = &panel_masks_[0];
+    return {
+        std::move(x),
+        {Array::borrow(aggregated_input_), input_dropout(pass, kAggregatedInputStream), &panel_masks_[1]}};
+  }
   if (x.dropout.rate <= 0) return {std::move(x), {}};
   tensor::PassMask* mask = spec_.learned_features ? &input_mask_ : nullptr;
   if (mask != nullptr && mask->words_per_row() == 0)

@@ -9,6 +9,7 @@
 // is under way.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <span>
 #include <vector>
@@ -79,6 +80,7 @@ class Model {
   tensor::Matrix<float> features_, aggregated_, learned_gradient_;
   tensor::MatrixView<float> input_, aggregated_input_;  ///< features_ and aggregated_, or what is bound
   tensor::PassMask input_mask_;
+  std::array<std::vector<tensor::PassMask>, 2> panel_masks_;  ///< of x and A x with dropout
   std::vector<std::unique_ptr<Layer>> layers_;
 };
 

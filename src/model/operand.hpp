@@ -2,9 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A constant input with dropout on the fly: products with it run in panels of rows that stay in the cache, so
-// that the matrix after dropout is never stored. Forward and backward draw the same mask (it is a function of
-// seed, step and vertex).
+// that the matrix after dropout is never stored. The backward pass drops what the forward pass dropped: by a
+// bit an element where the operand has room for them, for to draw anew takes six times as long; else it draws
+// the same again (a function of seed, step and vertex).
 #pragma once
+
+#include <vector>
 
 #include "device/context.hpp"
 #include "model/workspace.hpp"
@@ -16,6 +19,9 @@ namespace opx::model {
 struct Operand {
   Array x;
   tensor::Dropout dropout{};  ///< rate 0: x itself
+  /// One for each panel: transform() fills them, weight_gradient() of the same operand reads them. May be
+  /// null.
+  std::vector<tensor::PassMask>* masks = nullptr;
   [[nodiscard]] bool empty() const noexcept { return x.empty(); }
   [[nodiscard]] Operand first_rows(Index rows) const;
   void reset() noexcept { *this = Operand(); }

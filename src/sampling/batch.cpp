@@ -114,6 +114,7 @@ struct BatchBuilder::State {
   CutCounts cut_tile(std::size_t rotation, bool first, Index loss_rows, Batch::TileMemory& memory,
                      Batch& out);
   void cut_loss_rows(Batch& out);
+  void take_loss_rows(const Rotation& r, const spmm::CsrView& whole, Index rows, spmm::Csr& to);
   void drop_unread(Batch& out);
   void transpose_tiles(Batch& out);
 
@@ -178,6 +179,33 @@ void BatchBuilder::State::cut_tiles(Batch& out) {
   }
 }
 
+/// From the tile of all rows, where another layer has the roles of the last one.
+void BatchBuilder::State::take_loss_rows(const Rotation& r, const spmm::CsrView& whole, Index rows,
+                                         spmm::Csr& to) {
+  to.rows = std::ssize(r.rows) * rows;
+  to.cols = whole.cols;
+  to.row_offsets.resize(context, to.rows + 1);
+  Index* offset = to.row_offsets.data();
+  *offset = 0;
+  for (std::size_t k = 0; k < r.rows.size(); ++k) {
+    const Index first = static_cast<Index>(k) * selection.block_rows, given = order.loss_rows(r.rows[k]);
+    for (Index i = 0; i < rows; ++i, ++offset) {
+      const auto row = static_cast<std::size_t>(first + std::min(i, given));
+      offset[1] = offset[0] + (i < given ? whole.row_offsets[row + 1] - whole.row_offsets[row] : 0);
+    }
+  }
+  to.col_ids.resize(context, *offset);
+  to.values.resize(context, *offset);
+  for (std::size_t k = 0; k < r.rows.size(); ++k) {
+    const Index first = static_cast<Index>(k) * selection.block_rows;
+    const auto begin = whole.row_offsets[static_cast<std::size_t>(first)],
+               end = whole.row_offsets[static_cast<std::size_t>(first + order.loss_rows(r.rows[k]))],
+               at = to.row_offsets[static_cast<Index>(k) * rows];
+    std::copy(whole.col_ids.begin() + begin, whole.col_ids.begin() + end, to.col_ids.begin() + at);
+    std::copy(whole.values.begin() + begin, whole.values.begin() + end, to.values.begin() + at);
+  }
+}
+
 /// The ranks that exchange rows of the last layer's result share a row slab, so the padding is the slab's.
 void BatchBuilder::State::cut_loss_rows(Batch& out) {
   const Index layer = options.layers - 1;
@@ -187,7 +215,11 @@ void BatchBuilder::State::cut_loss_rows(Batch& out) {
   layout::LossRows& last = out.shard.loss_rows;
   last.layer = layer;
   last.rows = std::min(most, selection.block_rows);
-  cut_tile(rotation, options.first_layer == layer, last.rows, out.loss_memory, out);
+  if (rotations[rotation].forward) {
+    take_loss_rows(rotations[rotation], out.shard.tile[rotation]->view(), last.rows, csr_of(out.loss_memory));
+  } else {
+    cut_tile(rotation, options.first_layer == layer, last.rows, out.loss_memory, out);
+  }
   if (options.drop_unread && options.first_layer == layer && full.grid.tensor_ranks() == 1) drop_unread(out);
   last.tile = out.loss_memory.tile;
   last.transposed = nullptr;

@@ -35,8 +35,8 @@ BatchNetwork::BatchNetwork(device::Context& context, parallel::ProcessGrid& grid
       full_aggregator_(context, grid, shard, aggregate_options(config)),
       batch_aggregator_(context, grid, batch_shard_, batch_options(config, most_rows)),
       full_(context, grid, shard, full_aggregator_, spec, std::move(features), parameters_),
-      batch_(context, grid, batch_aggregator_, batch_spec(config, grid.grid(), spec), parameters_,
-             most_rows) {}
+      batch_(context, grid, batch_aggregator_, batch_spec(spec, grid.grid(), !config.mini.all_rows),
+             parameters_, most_rows) {}
 
 void BatchNetwork::bind(const Sample& sample) {
   batch_shard_ = *sample.shard;

@@ -16,9 +16,10 @@ namespace opx::train {
 
 class BatchNetwork final : public Network {
  public:
-  /// `shard` is the full graph's, without transposes; `tail` more floats lie behind the gradients, and the
-  /// running statistics behind those. Collective over the tensor ranks where the first aggregation is cached:
-  /// A X of the full graph is computed here, once, and batches take their rows of it.
+  /// `config.mini.all_rows` says what the last layer gives. `shard` is the full graph's, without transposes;
+  /// `tail` more floats lie behind the gradients, and the running statistics behind those. Collective over
+  /// the tensor ranks where the first aggregation is cached: A X of the full graph is computed here, once,
+  /// and batches take their rows of it.
   BatchNetwork(device::Context& context, parallel::ProcessGrid& grid, const layout::GraphShard& shard,
                const RunConfig& config, model::ModelSpec spec, tensor::Matrix<float>&& features, Index tail,
                Index most_rows);

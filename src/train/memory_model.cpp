@@ -30,7 +30,7 @@ class Estimator {
         grid_(grid),
         config_(config),
         spec_(spec),
-        batch_spec_(batch_spec(config, grid, spec)),
+        batch_spec_(batch_spec(spec, grid, gives_loss_rows(config, info))),
         rows_(layout::padded_rows(info.vertices, grid.tensor_ranks())) {}
 
   MemoryEstimate full() {
@@ -132,6 +132,8 @@ std::int64_t Estimator::training_pass(Index rows) const {
   for (Index l = 0; l < spec_.layers(); ++l)
     mask += 8 * ceil_div(width(l + 1), 64) * (spec_.kind == model::Kind::kGin ? 2 : 1);
   if (spec_.learned_features && spec_.input_dropout > 0) mask += 8 * ceil_div(width(0), 64);
+  if (spec_.cached() && spec_.input_dropout > 0 && spec_.kind != model::Kind::kGin)
+    mask += 8 * ceil_div(width(0), 64) * (spec_.kind == model::Kind::kGcn ? 1 : 2);
   return kFloat * rows * training_tape().training() + rows * mask;
 }
 

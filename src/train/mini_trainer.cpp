@@ -41,6 +41,7 @@ MiniTrainer::MiniTrainer(device::Context& context, parallel::ProcessGrid& grid, 
                          const RunConfig& config)
     : TrainerBase(context, grid, store, config), per_step_(Index{grid.grid().gd} * config.mini.accumulate) {
   resolve_estimator(config_, store.info());
+  config_.mini.all_rows = !gives_loss_rows(config_, store.info());
   check();
   make_source(load(shard_options(config_, false), true, &host_shard_));
 }
@@ -58,7 +59,7 @@ void MiniTrainer::check() const {
 
 sampling::BatchOptions MiniTrainer::batch_options() const {
   // Of a model without sampled layers the tile is cut for its counts alone.
-  const bool loss_rows = gives_loss_rows(config_);
+  const bool loss_rows = !config_.mini.all_rows;
   return {.layers = spec_.layers(),
           .first_layer = spec_.cached() && spec_.layers() > 1 ? 1 : 0,
           .first_backward_layer = spec_.aggregates_first(0) ? 1 : 0,

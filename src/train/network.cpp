@@ -165,12 +165,13 @@ model::ModelSpec make_spec(const RunConfig& config, Index input, Index output) {
   return spec;
 }
 
-bool gives_loss_rows(const RunConfig& config) noexcept {
-  return config.mode == "mini" && !config.mini.all_rows && config.model.layers > 1;
+bool gives_loss_rows(const RunConfig& config, const graph::StoreInfo& info) noexcept {
+  return config.mode == "mini" && !config.mini.all_rows && config.model.layers > 1 &&
+         2 * info.train <= info.vertices;
 }
 
-model::ModelSpec batch_spec(const RunConfig& config, const layout::Grid& grid, model::ModelSpec spec) {
-  spec.few_last_rows = gives_loss_rows(config) && grid.tensor_ranks() == 1;
+model::ModelSpec batch_spec(model::ModelSpec spec, const layout::Grid& grid, bool loss_rows) {
+  spec.few_last_rows = loss_rows && grid.tensor_ranks() == 1;
   return spec;
 }
 

@@ -65,13 +65,13 @@ class FullNetwork : public Network {
                                                         const RunConfig& config, model::ModelSpec spec,
                                                         tensor::Matrix<float>&& features);
 
-/// Whether the last layer of mini-batches gives the rows alone that a loss reads: models of several layers.
-[[nodiscard]] bool gives_loss_rows(const RunConfig& config) noexcept;
+/// Whether the last layer of mini-batches gives the rows alone that a loss reads: models of several layers,
+/// where at most half of the vertices train (else it costs more to cut their tile than it saves).
+[[nodiscard]] bool gives_loss_rows(const RunConfig& config, const graph::StoreInfo& info) noexcept;
 /// What a sub-batch is trained with: where the last layer gives a few of the rows that it takes, it
 /// aggregates first on a single rank, so that its products are of few rows too. (With several ranks the wire
 /// decides, as ever.)
-[[nodiscard]] model::ModelSpec batch_spec(const RunConfig& config, const layout::Grid& grid,
-                                          model::ModelSpec spec);
+[[nodiscard]] model::ModelSpec batch_spec(model::ModelSpec spec, const layout::Grid& grid, bool loss_rows);
 
 /// Wire and panels of a configuration.
 [[nodiscard]] parallel::AggregateOptions aggregate_options(const RunConfig& config);

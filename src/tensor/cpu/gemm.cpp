@@ -14,9 +14,10 @@
 namespace opx::tensor::cpu {
 namespace {
 
-constexpr Index kBlockFlops = Index{1} << 25;     // about 0.3 ms on one core: enough to hide the packing of B
-constexpr Index kMinDepth = 8192;                 // shortest piece of a cut contraction
-constexpr Index kMaxParts = 64;                   // most pieces of it
+constexpr Index kBlockFlops = Index{1} << 25;  // about 0.3 ms on one core: enough to hide the packing of B
+constexpr Index kMostRows = 1024;  // of a block of narrow factors: threads share few panels evenly
+constexpr Index kMinDepth = 8192;  // shortest piece of a cut contraction
+constexpr Index kMaxParts = 64;    // most pieces of it
 constexpr Index kPartialBytes = Index{64} << 20;  // their memory
 
 template <class T>
@@ -82,7 +83,7 @@ template <class T>
 void cut_rows(device::Context& context, Transpose ta, Transpose tb, float alpha, MatrixView<const T> a,
               MatrixView<const T> b, float beta, MatrixView<float> c) {
   const Index k = ta == Transpose::kYes ? a.rows : a.cols;
-  const Index grain = std::max<Index>(64, kBlockFlops / (2 * c.cols * k));
+  const Index grain = std::clamp<Index>(kBlockFlops / (2 * c.cols * k), 64, kMostRows);
   context.parallel_ranges(c.rows, grain, [&](Range r) {
     run_block(ta, tb, alpha, rows_of(ta, a, r), b, beta, c.middle_rows(r));
   });
