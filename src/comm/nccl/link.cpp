@@ -83,6 +83,7 @@ std::shared_ptr<gpu::Event> Link::launched(std::string what, gpu::Stream last) {
   device().record(*event, last);
   const std::lock_guard lock(state_);
   calling_.clear();
+  if (device().capturing()) return event;  // it may not be asked for, and happens whenever the graph runs
   if (pending_.empty()) progress_ = base::now_seconds();
   pending_.push_back({event, std::move(what)});
   return event;

@@ -60,9 +60,24 @@ class Event {
   void* native_ = nullptr;
 };
 
+class GraphMemory;
+
+/// Captured work that is launched as a whole (a CUDA graph). Must not outlive its Device, nor the memory it
+/// was captured with.
+class GraphExec {
+ public:
+  GraphExec() = default;
+  explicit GraphExec(std::shared_ptr<void> native) : native_(std::move(native)) {}
+  [[nodiscard]] void* native() const noexcept { return native_.get(); }
+  [[nodiscard]] bool empty() const noexcept { return native_ == nullptr; }
+
+ private:
+  std::shared_ptr<void> native_;
+};
+
 /// What a run costs beside kernels; a step of mini-batch mode is to leave `synchronisations` alone.
 struct Counters {
-  std::int64_t launches = 0, synchronisations = 0;
+  std::int64_t launches = 0, synchronisations = 0;  ///< launches: of kernels, and of graphs as a whole
   std::int64_t waits = 0;  ///< of streams for events: wait() and order(); the host goes on
   std::int64_t bytes_to_device = 0, bytes_to_host = 0;
   std::int64_t host_waits = 0;  ///< wait_on_host() that had to wait
@@ -126,6 +141,22 @@ class Device {
   void synchronise(Stream stream);
   void synchronise();
 
+  /// From now on what is put on `stream`, and on streams that wait for an event of it, is recorded and not
+  /// run, until end_capture() on the same thread; other streams run as ever. What is recorded is run by
+  /// launch() as often as one likes, with the addresses and arguments of the capture. So memory that it
+  /// allocates comes from `memory` (which is in use, and has served the same work before); it may copy
+  /// between the device and pinned memory, which is read when the graph runs; it may wait neither for events
+  /// of before nor let the host wait: both are a DeviceError. One capture at a time.
+  void begin_capture(Stream stream, GraphMemory& memory);
+  /// Streams that took part are joined. Throws DeviceError where the runtime refuses what was recorded.
+  [[nodiscard]] GraphExec end_capture();
+  /// After an error: what was recorded is forgotten.
+  void abandon_capture() noexcept;
+  /// Whether the calling thread captures.
+  [[nodiscard]] bool capturing() const noexcept;
+  /// Puts the whole work on `stream`: one launch.
+  void launch(const GraphExec& graph, Stream stream);
+
   [[nodiscard]] const Counters& counters() const noexcept;
   void count_launch(const char* kernel) noexcept;  ///< by launch()
   void reset_counters() noexcept;
@@ -138,6 +169,10 @@ class Device {
   [[nodiscard]] Impl& impl() noexcept { return *impl_; }
 
  private:
+  friend class GraphMemory;
+  [[nodiscard]] void* allocate_new(std::size_t bytes, Stream stream);  // of the pool, whatever is in use
+  /// The memory in use; not `used`: it ends.
+  void set_graph_memory(GraphMemory* memory, bool used);
   std::unique_ptr<Impl> impl_;
 };
 

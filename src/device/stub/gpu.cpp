@@ -48,6 +48,13 @@ bool Device::reached(const Event&) { refuse(); }
 void Device::wait_on_host(const Event&) { refuse(); }
 void Device::synchronise(Stream) { refuse(); }
 void Device::synchronise() { refuse(); }
+void Device::begin_capture(Stream, GraphMemory&) { refuse(); }
+GraphExec Device::end_capture() { refuse(); }
+void Device::abandon_capture() noexcept {}
+bool Device::capturing() const noexcept { return false; }
+void Device::launch(const GraphExec&, Stream) { refuse(); }
+void* Device::allocate_new(std::size_t, Stream) { refuse(); }
+void Device::set_graph_memory(GraphMemory*, bool) {}
 const Counters& Device::counters() const noexcept {
   static constexpr Counters kNone{};
   return kNone;

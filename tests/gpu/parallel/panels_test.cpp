@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "device/gpu/graph_memory.hpp"
 #include "device/transfer.hpp"
 #include "parallel/aggregate.hpp"
 #include "parallel/shard_loader.hpp"
@@ -108,6 +109,46 @@ TEST_F(GpuPanels, EqualTheDenseProduct) {
           test::expect_own_rows(one.on_host, own, want[backward ? 1 : 0], 2e-5, layout::to_string(shape));
         }
       }
+    }
+  });
+}
+
+TEST_F(GpuPanels, AreCapturedInAGraph) {
+  const test::MemoryStore store = graph();
+  test::with_nccl_ranks({4}, [&](NcclRank& rank) {
+    device::gpu::Device& gpu = rank.context.gpu();
+    for (const layout::Grid& shape : {layout::Grid{.gx = 2, .gy = 2}, layout::Grid{.gx = 4}}) {
+      Case one(rank, store, shape);
+      Aggregator aggregator(one.context, one.grid, one.shard, {.panels = 2});
+      const Dense first = test::random_dense(kVertices, kWidth, 9);
+      Matrix<float> own = test::own_rows(one.context.host(), one.on_host, first);
+      Matrix<float> x(one.context, own.rows(), own.cols()), y(one.context, own.rows(), own.cols());
+      device::copy_to_device(one.context, std::as_const(own).span(), x.span());
+      device::gpu::GraphMemory memory(gpu);
+      device::gpu::GraphExec graph;
+      const auto work = [&] { aggregator.forward(0, std::as_const(x).view(), y.view()); };
+      {
+        const device::gpu::GraphMemory::Use use(memory);
+        for (int k = 0; k < 2; ++k) {
+          memory.restart();
+          work();
+        }
+        gpu.begin_capture(gpu.compute(), memory);
+        work();
+        graph = gpu.end_capture();
+      }
+      for (const std::uint64_t seed : {11, 12}) {
+        const Dense next = test::random_dense(kVertices, kWidth, seed);
+        const std::vector<float> want = one.run(aggregator, 0, false, next).y;
+        own = test::own_rows(one.context.host(), one.on_host, next);
+        device::copy_to_device(one.context, std::as_const(own).span(), x.span());
+        gpu.reset_counters();
+        gpu.launch(graph, gpu.compute());
+        EXPECT_EQ(gpu.counters().launches, 1);
+        EXPECT_TRUE(same_bits(device::host_copy(one.context, std::as_const(y).span()), want))
+            << layout::to_string(shape);
+      }
+      gpu.synchronise();
     }
   });
 }

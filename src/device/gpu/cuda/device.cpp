@@ -12,12 +12,14 @@
 #include <limits>
 #include <map>
 #include <mutex>
+#include <thread>
 #include <utility>
 
 #include "base/error.hpp"
 #include "device/gpu/cuda/check.hpp"
 #include "device/gpu/cuda/launch.hpp"
 #include "device/gpu/cuda/pinned.hpp"
+#include "device/gpu/graph_memory.hpp"
 
 namespace opx::device::gpu {
 namespace {
@@ -101,9 +103,18 @@ struct Device::Impl {
   std::recursive_mutex libraries_mutex;
   std::map<std::string, std::shared_ptr<void>, std::less<>> libraries;
   std::atomic<const char*> last_kernel{"none"};
+  std::atomic<GraphMemory*> graph_memory{nullptr};
+  GraphMemory* captured_memory = nullptr;
+  cudaStream_t origin = nullptr;  // of the capture
+  std::atomic<std::thread::id> capturer{};
 
   void use() const { cuda::use_device(ordinal); }
   void checked(cudaError_t code, const char* call) const { check(code, call, last_kernel.load()); }
+  [[nodiscard]] bool captures() const noexcept { return capturer.load() == std::this_thread::get_id(); }
+  void refuse_in_capture(const char* what) const {
+    OPX_REQUIRE(!captures(), DeviceError, "{} within a capture", what);
+  }
+  void forget_capture() noexcept;
   void make_streams();
   void trim();
 };
@@ -219,6 +230,12 @@ Stream Device::stream(StreamUse use) const noexcept {
 }
 
 void* Device::allocate(std::size_t bytes, Stream stream) {
+  GraphMemory* memory = impl_->graph_memory.load();
+  if (memory != nullptr && memory->serves_this_thread()) return memory->take(bytes, stream);
+  return allocate_new(bytes, stream);
+}
+
+void* Device::allocate_new(std::size_t bytes, Stream stream) {
   impl_->use();
   const std::size_t asked = std::max<std::size_t>(bytes, 1);
   void* pointer = nullptr;
@@ -239,8 +256,11 @@ void* Device::allocate(std::size_t bytes, Stream stream) {
   return pointer;
 }
 
-void Device::deallocate(void* pointer, std::size_t, Stream stream) noexcept {
+void Device::deallocate(void* pointer, std::size_t bytes, Stream stream) noexcept {
   if (pointer == nullptr) return;
+  GraphMemory* memory = impl_->graph_memory.load();
+  if (memory != nullptr && memory->give(pointer, stream)) return;
+  if (impl_->captures()) return impl_->captured_memory->keep(pointer, bytes);
   static_cast<void>(cudaSetDevice(impl_->ordinal));
   // A lost device says so at the next call that may throw.
   static_cast<void>(cudaFreeAsync(pointer, static_cast<cudaStream_t>(stream.native)));
@@ -274,6 +294,8 @@ void Device::copy_2d(void* to, std::size_t to_pitch, const void* from, std::size
   const auto bytes = static_cast<std::int64_t>(width * rows);
   if (target == Where::kDevice && source != Where::kDevice) add(impl_->counters.bytes_to_device, bytes);
   if (target != Where::kDevice && source == Where::kDevice) add(impl_->counters.bytes_to_host, bytes);
+  const bool pageable = target == Where::kPageable || source == Where::kPageable;
+  if (pageable) impl_->refuse_in_capture("a copy from or to memory that is not pinned");
   if (target == Where::kDevice && source == Where::kPageable) {
     impl_->staging.copy(to, to_pitch, from, from_pitch, width, rows, native(stream));
     return;
@@ -285,7 +307,7 @@ void Device::copy_2d(void* to, std::size_t to_pitch, const void* from, std::size
         cudaMemcpy2DAsync(to, to_pitch, from, from_pitch, width, rows, cudaMemcpyDefault, native(stream)),
         "cudaMemcpy2DAsync");
   }
-  if (target == Where::kPageable || source == Where::kPageable) synchronise(stream);
+  if (pageable) synchronise(stream);
 }
 
 void Device::fill_bytes(void* to, int byte, std::size_t bytes, Stream stream) {
@@ -327,26 +349,96 @@ void Device::order(Stream before, Stream after) {
 }
 
 void Device::wait_on_host(const Event& event) {
+  impl_->refuse_in_capture("wait_on_host");
   if (reached(event)) return;
   add(impl_->counters.host_waits, 1);
   impl_->checked(cudaEventSynchronize(state_of(event).event), "cudaEventSynchronize");
 }
 void Device::synchronise(Stream stream) {
+  impl_->refuse_in_capture("synchronise");
   add(impl_->counters.synchronisations, 1);
   impl_->use();
   impl_->checked(cudaStreamSynchronize(native(stream)), "cudaStreamSynchronize");
 }
 void Device::synchronise() {
+  impl_->refuse_in_capture("synchronise");
   add(impl_->counters.synchronisations, 1);
   impl_->use();
   for (const cudaStream_t stream : impl_->streams)
     impl_->checked(cudaStreamSynchronize(stream), "cudaStreamSynchronize");
 }
 
+void Device::set_graph_memory(GraphMemory* memory, bool used) {
+  GraphMemory* now = impl_->graph_memory.load();
+  OPX_REQUIRE(!used || now == nullptr || now == memory, InvalidArgument, "another graph's memory is in use");
+  if (used || now == memory) impl_->graph_memory = used ? memory : nullptr;
+}
+
+// Thread-local: what other threads (the watchdog, a batch builder) ask of the runtime neither ends up in the
+// graph nor spoils it.
+void Device::begin_capture(Stream stream, GraphMemory& memory) {
+  OPX_REQUIRE(memory.serves_this_thread(), InvalidArgument, "a capture with memory that is not in use");
+  OPX_REQUIRE(impl_->origin == nullptr, DeviceError, "a capture is under way");
+  memory.restart();
+  impl_->use();
+  impl_->checked(cudaStreamBeginCapture(native(stream), cudaStreamCaptureModeThreadLocal),
+                 "cudaStreamBeginCapture");
+  impl_->origin = native(stream);
+  impl_->captured_memory = &memory;
+  impl_->capturer = std::this_thread::get_id();
+  memory.fix(true);
+}
+
+void Device::Impl::forget_capture() noexcept {
+  captured_memory->fix(false);
+  captured_memory = nullptr;
+  origin = nullptr;
+  capturer = std::thread::id();
+}
+
+GraphExec Device::end_capture() {
+  OPX_REQUIRE(impl_->captures(), DeviceError, "no capture of this thread is under way");
+  impl_->use();
+  for (const cudaStream_t stream : impl_->streams) {
+    cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+    if (stream != impl_->origin) check(cudaStreamIsCapturing(stream, &status), "cudaStreamIsCapturing");
+    if (status == cudaStreamCaptureStatusActive) order({stream}, {impl_->origin});
+  }
+  cudaGraph_t graph = nullptr;
+  const cudaError_t ended = cudaStreamEndCapture(impl_->origin, &graph);
+  impl_->forget_capture();
+  impl_->checked(ended, "cudaStreamEndCapture");
+  cudaGraphExec_t exec = nullptr;
+  const cudaError_t made = cudaGraphInstantiate(&exec, graph, 0);
+  static_cast<void>(cudaGraphDestroy(graph));
+  impl_->checked(made, "cudaGraphInstantiate");
+  return GraphExec(std::shared_ptr<void>(
+      exec, [](void* old) { static_cast<void>(cudaGraphExecDestroy(static_cast<cudaGraphExec_t>(old))); }));
+}
+
+void Device::abandon_capture() noexcept {
+  if (!impl_->captures()) return;
+  cudaGraph_t graph = nullptr;
+  static_cast<void>(cudaStreamEndCapture(impl_->origin, &graph));
+  if (graph != nullptr) static_cast<void>(cudaGraphDestroy(graph));
+  static_cast<void>(cudaGetLastError());
+  impl_->forget_capture();
+}
+
+bool Device::capturing() const noexcept { return impl_->captures(); }
+
+void Device::launch(const GraphExec& graph, Stream stream) {
+  OPX_REQUIRE(!graph.empty(), InvalidArgument, "a graph that holds nothing");
+  impl_->use();
+  impl_->checked(cudaGraphLaunch(static_cast<cudaGraphExec_t>(graph.native()), native(stream)),
+                 "cudaGraphLaunch");
+  add(impl_->counters.launches, 1);
+}
+
 const Counters& Device::counters() const noexcept { return impl_->counters; }
 void Device::count_launch(const char* kernel) noexcept {
-  add(impl_->counters.launches, 1);
   impl_->last_kernel = kernel;
+  if (!impl_->captures()) add(impl_->counters.launches, 1);
 }
 void Device::reset_counters() noexcept { impl_->counters = {}; }
 
@@ -382,7 +474,7 @@ void before_launch(Device& device, const Launch& launch) {
 
 void after_launch(Device& device, Stream stream, const char* kernel) {
   check(cudaGetLastError(), "launch", kernel);
-  if (!device.impl().debug) return;
+  if (!device.impl().debug || device.capturing()) return;
   check(cudaStreamSynchronize(static_cast<cudaStream_t>(stream.native)), "cudaStreamSynchronize", kernel);
 }
 

@@ -8,11 +8,13 @@
 #include <cstdlib>
 #include <cstring>
 #include <map>
+#include <thread>
 #include <utility>
 #include <vector>
 
 #include "base/error.hpp"
 #include "device/gpu/api.hpp"
+#include "device/gpu/graph_memory.hpp"
 #include "device/gpu/host/memory.hpp"
 #include "device/gpu/host/queues.hpp"
 #include "device/gpu/host/scheduler.hpp"
@@ -42,6 +44,13 @@ host::Queue& queue_of(Stream stream) {
   return *static_cast<host::Queue*>(stream.native);
 }
 
+/// All that may be a pointer among a kernel's arguments.
+std::vector<const void*> words_of(std::span<const std::byte> arguments) {
+  std::vector<const void*> words(arguments.size() / sizeof(void*));
+  if (!words.empty()) std::memcpy(words.data(), arguments.data(), words.size() * sizeof(void*));
+  return words;
+}
+
 }  // namespace
 
 struct Device::Impl {
@@ -51,8 +60,27 @@ struct Device::Impl {
   std::map<std::string, std::shared_ptr<void>, std::less<>> libraries;
   const char* last_kernel = "none";
 
-  void work(Stream stream, const char* name, std::function<void()> what) {
-    queues.put(queue_of(stream), {.kind = Operation::Kind::kWork, .name = name, .work = std::move(what)});
+  std::atomic<GraphMemory*> graph_memory{nullptr};
+  GraphMemory* captured_memory = nullptr;
+  std::atomic<std::thread::id> capturer{};
+
+  [[nodiscard]] bool captures() const noexcept { return capturer.load() == std::this_thread::get_id(); }
+  void refuse_in_capture(const char* what) const {
+    OPX_REQUIRE(!captures(), DeviceError, "{} within a capture", what);
+  }
+  void work(Stream stream, const char* name, std::function<void()> what,
+            std::vector<const void*> touches = {}) {
+    queues.put(queue_of(stream), {.kind = Operation::Kind::kWork,
+                                  .name = name,
+                                  .work = std::move(what),
+                                  .touches = std::move(touches)});
+  }
+  /// Garbage in the order of the stream: who uses the memory from another one without an event loses it.
+  void spoil(void* pointer, std::size_t bytes, Stream stream, const char* name) {
+    queues.put(queue_of(stream), {.kind = Operation::Kind::kMemory,
+                                  .name = name,
+                                  .work = [pointer, bytes] { std::memset(pointer, kGarbage, bytes); },
+                                  .touches = {pointer}});
   }
 };
 
@@ -98,19 +126,29 @@ void Device::share_memory() {}
 Stream Device::stream(StreamUse use) const noexcept { return {&impl_->queues.queue(use)}; }
 
 void* Device::allocate(std::size_t bytes, Stream stream) {
+  GraphMemory* memory = impl_->graph_memory.load();
+  if (memory == nullptr || !memory->serves_this_thread()) return allocate_new(bytes, stream);
+  void* pointer = memory->take(bytes, stream);
+  impl_->spoil(pointer, bytes, stream, "allocate");
+  return pointer;
+}
+
+void* Device::allocate_new(std::size_t bytes, Stream stream) {
   void* pointer = host::take(bytes, host::Kind::kDevice);
   impl_->queues.own(pointer, bytes);
-  // Garbage in the order of the stream: who uses the memory from another one without an event loses it.
-  impl_->queues.put(queue_of(stream), {.kind = Operation::Kind::kMemory,
-                                       .name = "allocate",
-                                       .work = [pointer, bytes] { std::memset(pointer, kGarbage, bytes); }});
+  impl_->spoil(pointer, bytes, stream, "allocate");
   return pointer;
 }
 
 void Device::deallocate(void* pointer, std::size_t bytes, Stream stream) noexcept {
   if (pointer == nullptr) return;
+  GraphMemory* memory = impl_->graph_memory.load();
+  if (memory != nullptr && memory->give(pointer, stream))
+    return impl_->spoil(pointer, bytes, stream, "deallocate");
+  if (impl_->captures()) return impl_->captured_memory->keep(pointer, bytes);
   host::forget(pointer, bytes, host::Kind::kDevice);
   host::Queues* queues = &impl_->queues;
+  queues->given_back(pointer);
   queues->put(queue_of(stream),
               {.kind = Operation::Kind::kMemory, .name = "deallocate", .work = [queues, pointer] {
                  queues->disown(pointer);
@@ -152,20 +190,24 @@ void Device::copy_2d(void* to, std::size_t to_pitch, const void* from, std::size
       std::memmove(static_cast<std::byte*>(to) + r * to_pitch, source + r * pitch, width);
   };
   const auto* source = static_cast<const std::byte*>(from);
+  const bool to_pageable = !to_device && !host::lies_in(to, host::Kind::kPinned);
   if (!from_device && !host::lies_in(from, host::Kind::kPinned)) {
+    impl_->refuse_in_capture("a copy from memory that is not pinned");
     std::vector<std::byte> staged(width * rows);
     for (std::size_t r = 0; r < rows; ++r)
       std::memcpy(staged.data() + r * width, source + r * from_pitch, width);
     impl_->work(stream, "copy",
                 [copy_rows, width, staged = std::move(staged)] { copy_rows(staged.data(), width); });
   } else {
-    impl_->work(stream, "copy", [copy_rows, source, from_pitch] { copy_rows(source, from_pitch); });
+    if (to_pageable) impl_->refuse_in_capture("a copy to memory that is not pinned");
+    impl_->work(stream, "copy", [copy_rows, source, from_pitch] { copy_rows(source, from_pitch); },
+                {to, from});
   }
-  if (!to_device && !host::lies_in(to, host::Kind::kPinned)) synchronise(stream);
+  if (to_pageable) synchronise(stream);
 }
 
 void Device::fill_bytes(void* to, int byte, std::size_t bytes, Stream stream) {
-  if (bytes > 0) impl_->work(stream, "fill_bytes", [=] { std::memset(to, byte, bytes); });
+  if (bytes > 0) impl_->work(stream, "fill_bytes", [=] { std::memset(to, byte, bytes); }, {to});
 }
 
 void Device::record(Event& event, Stream stream) {
@@ -186,23 +228,60 @@ void Device::order(Stream before, Stream after) {
 }
 
 void Device::wait_on_host(const Event& event) {
+  impl_->refuse_in_capture("wait_on_host");
   if (reached(event)) return;
   add(impl_->counters.host_waits, 1);
   impl_->queues.drain(state_of(event.native()));
 }
 void Device::synchronise(Stream stream) {
+  impl_->refuse_in_capture("synchronise");
   add(impl_->counters.synchronisations, 1);
   impl_->queues.drain(&queue_of(stream));
 }
 void Device::synchronise() {
+  impl_->refuse_in_capture("synchronise");
   add(impl_->counters.synchronisations, 1);
   impl_->queues.drain(nullptr);
 }
 
+void Device::set_graph_memory(GraphMemory* memory, bool used) {
+  GraphMemory* now = impl_->graph_memory.load();
+  OPX_REQUIRE(!used || now == nullptr || now == memory, InvalidArgument, "another graph's memory is in use");
+  if (used || now == memory) impl_->graph_memory = used ? memory : nullptr;
+}
+
+void Device::begin_capture(Stream stream, GraphMemory& memory) {
+  OPX_REQUIRE(memory.serves_this_thread(), InvalidArgument, "a capture with memory that is not in use");
+  memory.restart();
+  impl_->queues.begin_capture(queue_of(stream));
+  impl_->capturer = std::this_thread::get_id();
+  impl_->captured_memory = &memory;
+  memory.fix(true);
+}
+
+GraphExec Device::end_capture() {
+  std::shared_ptr<host::Recorded> recorded = impl_->queues.end_capture();
+  impl_->capturer = std::thread::id();
+  impl_->captured_memory->fix(false);
+  return GraphExec(std::move(recorded));
+}
+
+void Device::abandon_capture() noexcept {
+  if (impl_->captures()) static_cast<void>(end_capture());
+}
+
+bool Device::capturing() const noexcept { return impl_->captures(); }
+
+void Device::launch(const GraphExec& graph, Stream stream) {
+  OPX_REQUIRE(!graph.empty(), InvalidArgument, "a graph that holds nothing");
+  impl_->queues.replay(*static_cast<const host::Recorded*>(graph.native()), queue_of(stream));
+  add(impl_->counters.launches, 1);
+}
+
 const Counters& Device::counters() const noexcept { return impl_->counters; }
 void Device::count_launch(const char* kernel) noexcept {
-  add(impl_->counters.launches, 1);
   impl_->last_kernel = kernel;
+  if (!impl_->captures()) add(impl_->counters.launches, 1);
 }
 void Device::reset_counters() noexcept { impl_->counters = {}; }
 
@@ -222,7 +301,8 @@ void enqueue(Device& device, Stream stream, const char* name, std::function<void
 }
 
 void enqueue_kernel(Device& device, Stream stream, KernelInfo kernel, Index blocks, int threads,
-                    std::size_t dynamic_shared, std::function<void()> body) {
+                    std::size_t dynamic_shared, std::span<const std::byte> arguments,
+                    std::function<void()> body) {
   if (blocks == 0) return;
   OPX_REQUIRE(
       blocks > 0 && blocks <= std::numeric_limits<std::int32_t>::max() && threads > 0 && threads % 32 == 0 &&
@@ -231,7 +311,9 @@ void enqueue_kernel(Device& device, Stream stream, KernelInfo kernel, Index bloc
       kernel.name, blocks, threads, kernel.threads, dynamic_shared);
   device.count_launch(kernel.name);
   const Grid grid{kernel.name, blocks, threads, dynamic_shared, device.impl().queues.draw()};
-  device.impl().work(stream, kernel.name, [grid, body = std::move(body)] { run_grid(grid, body); });
+  device.impl().work(
+      stream, kernel.name, [grid, body = std::move(body)] { run_grid(grid, body); },
+      device.capturing() ? words_of(arguments) : std::vector<const void*>{});
 }
 
 }  // namespace host

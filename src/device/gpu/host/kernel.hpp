@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <functional>
 #include <limits>
+#include <span>
 #include <type_traits>
 
 #include "device/gpu/device.hpp"
@@ -42,9 +43,11 @@ struct KernelInfo {
   const char* name;
   int threads;
 };
-/// Puts a grid on the stream. Throws DeviceError for a shape that no GPU takes.
+/// Puts a grid on the stream. `arguments`: the kernel's bytes, for the addresses among them. Throws
+/// DeviceError for a shape that no GPU takes.
 void enqueue_kernel(Device& device, Stream stream, KernelInfo kernel, Index blocks, int threads,
-                    std::size_t dynamic_shared, std::function<void()> body);
+                    std::size_t dynamic_shared, std::span<const std::byte> arguments,
+                    std::function<void()> body);
 /// Puts plain host code that reads and writes device memory on the stream: the host versions of library
 /// calls. It must not call the Device. `ready`, if given: the stream stands still until it says true, as one
 /// whose kernel waits for another GPU.
@@ -144,7 +147,7 @@ template <class Kernel>
 void launch(Device& device, Stream stream, const LaunchShape& shape, const Kernel& kernel) {
   static_assert(std::is_trivially_copyable_v<Kernel>);
   host::enqueue_kernel(device, stream, {Kernel::kName, Kernel::kThreads}, shape.blocks, shape.threads,
-                       shape.dynamic_shared, [kernel] { kernel(); });
+                       shape.dynamic_shared, std::as_bytes(std::span(&kernel, 1)), [kernel] { kernel(); });
 }
 
 }  // namespace opx::device::gpu

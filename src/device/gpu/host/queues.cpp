@@ -48,7 +48,12 @@ std::uint64_t Queues::draw() {
 
 void Queues::put(Queue& queue, Operation operation) {
   const std::lock_guard lock(mutex_);
+  if (queue.captured) return keep(queue, std::move(operation));
   queue.operations.push_back(std::move(operation));
+  step_at_random();
+}
+
+void Queues::step_at_random() {
   if (next_random(random_) % 4 != 0) return;
   open();
   for (std::uint64_t steps = next_random(random_) % 4; steps > 0 && step(); --steps) {
@@ -57,10 +62,12 @@ void Queues::put(Queue& queue, Operation operation) {
 }
 
 void Queues::record(Queue& queue, const EventRef& event) {
+  event->capture = queue.captured ? captures_ : 0;
   put(queue, {.kind = Operation::Kind::kRecord, .name = {}, .event = event, .ticket = ++event->recorded});
 }
 
 void Queues::wait(Queue& queue, const EventRef& event) {
+  join(queue, event);
   put(queue, {.kind = Operation::Kind::kWait, .name = {}, .event = event, .ticket = event->recorded.load()});
 }
 
@@ -150,7 +157,13 @@ void Queues::execute(Operation& operation) {
 void Queues::own(void* pointer, std::size_t bytes) {
   const std::lock_guard lock(mutex_);
   owned_.emplace(pointer, bytes);
+  alive_[pointer] = {bytes, ++serials_};
   forbid(pointer, bytes);
+}
+
+void Queues::given_back(void* pointer) {
+  const std::lock_guard lock(mutex_);
+  alive_.erase(pointer);
 }
 
 void Queues::disown(void* pointer) { owned_.erase(pointer); }

@@ -18,6 +18,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "device/gpu/device.hpp"
 
@@ -25,6 +26,7 @@ namespace opx::device::gpu::host {
 
 struct EventState {
   std::atomic<std::uint64_t> recorded{0}, reached{0};
+  std::uint64_t capture = 0;  // that the last record was part of; 0: none
 };
 using EventRef = std::shared_ptr<EventState>;
 
@@ -36,10 +38,27 @@ struct Operation {
   std::function<bool()> ready{};  // kWork: may it run? Empty: yes
   EventRef event{};
   std::uint64_t ticket = 0;
+  std::vector<const void*> touches{};  // addresses that captured work reads or writes, as far as they show
 };
 
 struct Queue {
   std::deque<Operation> operations;
+  bool captured = false;  // takes part in the capture under way
+};
+
+/// What a capture recorded, in the order of the calls.
+struct Recorded {
+  struct Entry {
+    std::size_t queue;
+    Operation operation;
+  };
+  struct Allocation {
+    void* pointer;
+    std::uint64_t serial;
+    std::string user;  // the first operation that touches it
+  };
+  std::vector<Entry> entries;
+  std::vector<Allocation> memory;
 };
 
 class Queues {
@@ -60,12 +79,27 @@ class Queues {
   /// A number for a grid's order.
   std::uint64_t draw();
 
+  /// Device::begin_capture and its kin (capture.cpp).
+  void begin_capture(Queue& origin);
+  [[nodiscard]] std::shared_ptr<Recorded> end_capture();
+  void replay(const Recorded& recorded, Queue& queue);
+  [[nodiscard]] bool capturing() const noexcept { return recording_ != nullptr; }
+
   /// Memory that work may touch and others may not.
   void own(void* pointer, std::size_t bytes);
-  void disown(void* pointer);  // from work that runs
+  void given_back(void* pointer);  // by the host; the work on it may be still to come
+  void disown(void* pointer);      // from work that runs
 
  private:
   void drain_until(const std::function<bool()>& done);
+  struct Held {
+    std::size_t bytes;
+    std::uint64_t serial;
+  };
+  [[nodiscard]] Queue& private_queue(std::size_t of) noexcept { return queues_[kUses + of]; }
+  void keep(Queue& queue, Operation operation);    // of a capture
+  void join(Queue& queue, const EventRef& event);  // a queue that waits for an event of the capture
+  void step_at_random();
   bool step();  // one operation of a random stream that may go on; false where none may
   void execute(Operation& operation);
   void open() noexcept;
@@ -75,8 +109,12 @@ class Queues {
 
   std::recursive_mutex mutex_;
   std::uint64_t random_;
-  std::array<Queue, static_cast<std::size_t>(StreamUse::kCount)> queues_;
+  static constexpr auto kUses = static_cast<std::size_t>(StreamUse::kCount);
+  std::array<Queue, 2 * kUses> queues_;  // the streams, and one of a graph's own for each
   std::map<void*, std::size_t> owned_;
+  std::map<const void*, Held> alive_;  // allocated and not given back
+  std::uint64_t serials_ = 0, captures_ = 0;
+  std::shared_ptr<Recorded> recording_;
   std::exception_ptr error_;
 };
 
