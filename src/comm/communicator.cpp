@@ -65,6 +65,25 @@ Index Traffic::bytes(CommPurpose purpose) const noexcept {
   return sum;
 }
 
+Traffic Traffic::since(const Traffic& before) const noexcept {
+  Traffic out = *this;
+  for (std::size_t a = 0; a < cells_.size(); ++a)
+    for (std::size_t p = 0; p < cells_[a].size(); ++p) {
+      out.cells_[a][p].bytes -= before.cells_[a][p].bytes;
+      out.cells_[a][p].calls -= before.cells_[a][p].calls;
+    }
+  return out;
+}
+
+Traffic& Traffic::operator+=(const Traffic& more) noexcept {
+  for (std::size_t a = 0; a < cells_.size(); ++a)
+    for (std::size_t p = 0; p < cells_[a].size(); ++p) {
+      cells_[a][p].bytes += more.cells_[a][p].bytes;
+      cells_[a][p].calls += more.cells_[a][p].calls;
+    }
+  return *this;
+}
+
 Index Traffic::total_bytes() const noexcept {
   Index sum = 0;
   for (std::size_t a = 0; a < cells_.size(); ++a) sum += bytes(static_cast<CommAxis>(a));

@@ -70,6 +70,9 @@ class Traffic {
   [[nodiscard]] std::int64_t bytes(CommPurpose purpose) const noexcept;
   [[nodiscard]] std::int64_t total_bytes() const noexcept;
   void reset() noexcept { cells_ = {}; }
+  /// What was counted since `before`; and the same once more.
+  [[nodiscard]] Traffic since(const Traffic& before) const noexcept;
+  Traffic& operator+=(const Traffic& more) noexcept;
 
  private:
   Cell& cell(CommAxis axis, CommPurpose purpose) noexcept {

@@ -43,8 +43,8 @@ tensor::Epilogue Layer::epilogue(const Pass& pass) {
   if (norm_ != Norm::kNone) e.gamma = vector("norm.gamma", false);
   if (norm_ == Norm::kLayer || norm_ == Norm::kBatch) e.beta = vector("norm.beta", false);
   if (pass.training && spec_.dropout > 0)
-    e.dropout =
-        env_.rows.dropout(spec_.dropout, spec_.seed, pass.step, static_cast<std::uint32_t>(layer_ + 1));
+    e.dropout = env_.rows.dropout(spec_.dropout, spec_.seed, pass.step,
+                                  static_cast<std::uint32_t>(layer_ + 1), pass.step_there);
   return e;
 }
 

@@ -20,6 +20,7 @@ namespace opx::model {
 struct Pass {
   bool training = false;
   std::uint32_t step = 0;
+  const std::uint32_t* step_there = nullptr;  ///< on a GPU: the step, in its memory; null: `step`
 };
 
 /// Streams of dropout masks (the `layer` word of the counter): 0 for the input, l + 1 for the output of layer

@@ -77,7 +77,7 @@ const char* Model::input_dropout_on() const noexcept {
 
 tensor::Dropout Model::input_dropout(const Pass& pass, std::uint32_t stream) const {
   if (!pass.training || spec_.input_dropout <= 0) return {};
-  return rows_.dropout(spec_.input_dropout, spec_.seed, pass.step, stream);
+  return rows_.dropout(spec_.input_dropout, spec_.seed, pass.step, stream, pass.step_there);
 }
 
 ConvolutionInput Model::first_input(const Pass& pass) {

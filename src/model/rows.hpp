@@ -18,12 +18,14 @@ struct Rows {
   Index valid = 0;                     ///< rows of this rank that are vertices; the rest is padding
   Index total = 0;                     ///< the same over all tensor ranks: what batch norm divides by
 
-  /// Dropout of a pass over these rows.
+  /// Dropout of a pass over these rows; `step_there` as in tensor::Dropout.
   [[nodiscard]] tensor::Dropout dropout(float rate, std::uint64_t seed, std::uint32_t step,
-                                        std::uint32_t stream) const {
+                                        std::uint32_t stream,
+                                        const std::uint32_t* step_there = nullptr) const {
     return {.rate = rate,
             .seed = seed,
             .step = step,
+            .step_there = step_there,
             .layer = stream,
             .vertex_begin = begin,
             .vertices = positions};

@@ -26,8 +26,9 @@ class GradientBucket {
   GradientBucket(device::Context& context, comm::Communicator& group, std::span<float> data,
                  Index least = Index{1} << 14);
 
-  /// data[begin, end of what was ready before) is complete. Starts a non-blocking all-reduce, purpose
-  /// kGradient; until finish() nobody touches that part. Every rank makes the same calls.
+  /// data[begin, end of what was ready before) is complete, in the order of the context's work. Starts a
+  /// non-blocking all-reduce, purpose kGradient; until finish() nobody touches that part. Every rank makes
+  /// the same calls. Over NCCL the sum begins when the compute stream has come so far, and the host goes on.
   void ready_from(Index begin);
   /// Sends what has not been sent and waits for everything: data then holds the sums. Collective.
   void finish();

@@ -97,6 +97,13 @@ struct UpdateSegment {
 };
 constexpr Index kUpdateChunk = 2048;
 
+/// What changes from step to step and is no sum: read from memory of the GPU by steps that are captured in a
+/// graph, whose launch arguments stay as they were.
+struct StepInputs {
+  double learning_rate = 0;
+  std::uint32_t dropout_step = 0;
+};
+
 /// One launch over all parameters; weight_decay, step and gradient_scale are the segments', *updates and the
 /// record's. Nothing changes where the record's weight is 0. `chunks`: of all segments together.
 struct UpdateAll {
@@ -104,6 +111,7 @@ struct UpdateAll {
   Index chunks = 0;
   const StepRecord* record = nullptr;
   const std::int64_t* updates = nullptr;
+  const double* learning_rate = nullptr;  ///< null: the step's own
 };
 void sgd_all(device::Context& context, const SgdStep& step, const UpdateAll& all);
 void adam_all(device::Context& context, const AdamStep& step, const UpdateAll& all);

@@ -29,6 +29,7 @@ struct Dropout {
   float rate = 0;  ///< 0: off
   std::uint64_t seed = 0;
   std::uint32_t step = 0;
+  const std::uint32_t* step_there = nullptr;  ///< on a GPU: where its memory holds the step; null: `step`
   std::uint32_t layer = 0;
   Index vertex_begin = 0;
   std::span<const Index> vertices{};

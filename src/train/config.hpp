@@ -72,6 +72,7 @@ struct RunConfig {
   std::string scheme = "scatter";  ///< scatter | allreduce
   std::string wire = "fp32";       ///< fp32 | bf16
   int panels = 0;
+  std::string cuda_graph = "off";  ///< on | off
   std::uint64_t seed = 0;
   int epochs = 200;
   int eval_every = 1;           ///< 0: only at the end

@@ -43,6 +43,9 @@ MiniTrainer::MiniTrainer(device::Context& context, parallel::ProcessGrid& grid, 
   resolve_estimator(config_, store.info());
   config_.mini.all_rows = !gives_loss_rows(config_, store.info());
   check();
+  if (config_.cuda_graph == "on" && grid_.world().rank() == 0)
+    context_.logger().warning(
+        "no CUDA graph in mode mini: a sub-batch's tiles have other sizes and places in every step");
   make_source(load(shard_options(config_, false), true, &host_shard_));
 }
 
@@ -287,6 +290,7 @@ void MiniTrainer::settle_there(Index sub_batches, double learning_rate) {
                                  std::as_const(statistics_before_).span(), static_cast<double>(sub_batches),
                                  network_->parameters().statistics());
   settle_deferred({.tail = tail.data(), .scale = scale_}, learning_rate);
+  results_->push_record(learning_rate);
 }
 
 double MiniTrainer::scaled_rate(int epoch) const {

@@ -27,11 +27,12 @@ class ScatterNetwork final : public FullNetwork {
     grid_.tensor().all_reduce(std::span<double>(&share, 1), comm::ReduceOp::kSum, comm::CommPurpose::kLoss);
     return share;
   }
-  void train_pass_deferred(std::uint32_t step,
-                           base::FunctionRef<void(tensor::MatrixView<float> logits)> loss) override {
-    model::Array logits = model_.forward({.training = true, .step = step}, nullptr);
+  void train_pass_deferred(const model::Pass& pass,
+                           base::FunctionRef<void(tensor::MatrixView<float> logits)> loss,
+                           base::FunctionRef<void(Index)> layer_done) override {
+    model::Array logits = model_.forward(pass, nullptr);
     loss(logits.view());
-    model_.backward(std::move(logits));
+    model_.backward(std::move(logits), layer_done);
   }
   model::Array logits(model::Array* embeddings) override {
     return model_.forward({.training = false}, embeddings);
@@ -138,7 +139,8 @@ class AllreduceNetwork final : public FullNetwork {
 
 }  // namespace
 
-void FullNetwork::train_pass_deferred(std::uint32_t, base::FunctionRef<void(tensor::MatrixView<float>)>) {
+void FullNetwork::train_pass_deferred(const model::Pass&, base::FunctionRef<void(tensor::MatrixView<float>)>,
+                                      base::FunctionRef<void(Index)>) {
   throw base::InvalidArgument("this scheme does not run on a GPU; use scheme 'scatter'");
 }
 

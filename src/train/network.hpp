@@ -44,10 +44,12 @@ class FullNetwork : public Network {
   /// sum over the world, and returns the mean loss over all ranks' labelled training vertices. Collective
   /// over grid.tensor().
   [[nodiscard]] virtual double train_pass(std::uint32_t step, LossFunction loss) = 0;
-  /// The same on a GPU, where `loss` leaves this rank's share in its memory and nothing waits. Throws
-  /// InvalidArgument where the scheme does not run there.
-  virtual void train_pass_deferred(std::uint32_t step,
-                                   base::FunctionRef<void(tensor::MatrixView<float> logits)> loss);
+  /// The same on a GPU, where `loss` leaves this rank's share in its memory and nothing waits.
+  /// `layer_done(l)`: the gradients of layer l and of those above it are complete, in the order of the
+  /// compute stream. Throws InvalidArgument where the scheme does not run there.
+  virtual void train_pass_deferred(const model::Pass& pass,
+                                   base::FunctionRef<void(tensor::MatrixView<float> logits)> loss,
+                                   base::FunctionRef<void(Index)> layer_done);
 };
 
 /// The layers' widths and settings from a configuration; `input` and `output` are those of the dataset.

@@ -64,9 +64,14 @@ void Optimizer::set_steps(std::int64_t steps) {
     device::copy_to_device(context_, std::span<const std::int64_t>(&steps, 1), updates_.span());
 }
 
-void Optimizer::step_deferred(double learning_rate, const tensor::deferred::StepRecord* record) {
+void Optimizer::step_deferred(double learning_rate, const tensor::deferred::StepRecord* record,
+                              const tensor::deferred::StepInputs* inputs) {
   const tensor::deferred::UpdateAll all{
-      .segments = segments_.span(), .chunks = chunks_, .record = record, .updates = updates_.data()};
+      .segments = segments_.span(),
+      .chunks = chunks_,
+      .record = record,
+      .updates = updates_.data(),
+      .learning_rate = inputs != nullptr ? &inputs->learning_rate : nullptr};
   if (kind_ == Kind::kSgd)
     tensor::deferred::sgd_all(context_, {.learning_rate = learning_rate, .momentum = config_.momentum}, all);
   else

@@ -35,8 +35,10 @@ class Optimizer {
   void step(double learning_rate, double gradient_scale);
 
   /// On a GPU: the same by one launch, without waiting for the host. The scale, and whether there is a step
-  /// at all, are those of `record`; updates() was counted up by tensor::deferred::settle_step.
-  void step_deferred(double learning_rate, const tensor::deferred::StepRecord* record);
+  /// at all, are those of `record`; updates() was counted up by tensor::deferred::settle_step. The learning
+  /// rate is that of `inputs`, in memory of the GPU, where it is not null.
+  void step_deferred(double learning_rate, const tensor::deferred::StepRecord* record,
+                     const tensor::deferred::StepInputs* inputs = nullptr);
   /// On a GPU: the number of updates so far, in its memory.
   [[nodiscard]] std::int64_t* updates() noexcept { return updates_.data(); }
 

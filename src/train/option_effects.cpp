@@ -42,6 +42,8 @@ constexpr std::array kRules = {
          "it counts evaluations, and eval_every 0 evaluates at the end only"},
     Rule{"panels", [](const RunConfig& c) { return c.panels == 0 || c.scheme == "scatter"; },
          "only scheme scatter cuts panels"},
+    Rule{"cuda_graph", [](const RunConfig& c) { return c.cuda_graph == "off" || c.device != "cpu"; },
+         "it is for a GPU"},
     Rule{"target_metric", [](const RunConfig& c) { return c.target_metric == 0 || c.eval_every > 0; },
          "it is looked for in evaluations, and eval_every 0 evaluates at the end only"},
     Rule{"mini.batch_ratio", [](const RunConfig& c) { return is_mini(c) && c.mini.batch_size == 0; },

@@ -21,7 +21,9 @@ Trainer::Trainer(device::Context& context, parallel::ProcessGrid& grid, const gr
   if (config_.scheme == "allreduce") options.layers = 0;  // that scheme cuts tiles of its own
   tensor::Matrix<float> features = load(options, for_training);
   network_ = make_network(context_, grid_, store_, shard_, config_, spec_, std::move(features));
-  if (for_training) build_optimizer();
+  if (!for_training) return;
+  build_optimizer();
+  if (config_.cuda_graph == "on") graph_ = StepGraph::make(context_, grid_.world());
 }
 
 double Trainer::gradients(int epoch) {
@@ -47,15 +49,38 @@ void Trainer::begin_step(At at, bool) {
 
 void Trainer::begin_deferred(int epoch, double learning_rate) {
   if (loss_.empty()) loss_ = device::Buffer<double>(context_, 1);
+  const tensor::deferred::StepInputs inputs{.learning_rate = learning_rate,
+                                            .dropout_step = static_cast<std::uint32_t>(epoch)};
+  if (graph_) {
+    graph_->run(inputs, [&] { compute_deferred(inputs, graph_->inputs()); });
+  } else {
+    compute_deferred(inputs, nullptr);
+  }
+  results_->push_record(learning_rate);
+}
+
+void Trainer::compute_deferred(const tensor::deferred::StepInputs& inputs,
+                               const tensor::deferred::StepInputs* there) {
   device::set_zero(context_, loss_.span());
-  network_->train_pass_deferred(static_cast<std::uint32_t>(epoch), [&](tensor::MatrixView<float> logits) {
-    loss_deferred(logits, 0, 1 / terms_[0], logits, loss_.data());
-  });
+  model::Parameters& parameters = network_->parameters();
+  parallel::GradientBucket bucket(context_, grid_.world(), parameters.gradients());
+  // Where a collective costs the host nothing, what is complete travels beside the rest of the backward pass.
+  const bool early = grid_.world().on_streams();
+  network_->train_pass_deferred(
+      {.training = true,
+       .step = inputs.dropout_step,
+       .step_there = there != nullptr ? &there->dropout_step : nullptr},
+      [&](tensor::MatrixView<float> logits) {
+        loss_deferred(logits, 0, 1 / terms_[0], logits, loss_.data());
+      },
+      [&](Index layer) {
+        if (early) bucket.ready_from(parameters.gradients_of(layer).begin);
+      });
   tensor::deferred::divide(context_, loss_.span(), terms_[0]);
   if (grid_.tensor().size() > 1)
     grid_.tensor().all_reduce(loss_.span(), comm::ReduceOp::kSum, comm::CommPurpose::kLoss);
-  parallel::GradientBucket(context_, grid_.world(), network_->parameters().gradients()).finish();
-  settle_deferred({.total_loss = loss_.data()}, learning_rate);
+  bucket.finish();
+  settle_deferred({.total_loss = loss_.data()}, inputs.learning_rate, there);
 }
 
 }  // namespace opx::train

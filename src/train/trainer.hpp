@@ -6,6 +6,7 @@
 
 #include <memory>
 
+#include "train/step_graph.hpp"
 #include "train/trainer_base.hpp"
 
 namespace opx::train {
@@ -27,12 +28,18 @@ class Trainer final : public TrainerBase {
   /// Forward and backward without the update; the gradients are complete (summed over ranks) afterwards.
   double gradients(int epoch);
   [[nodiscard]] Network& network() noexcept override { return *network_; }
+  /// Steps that were launched as one graph so far.
+  [[nodiscard]] Index graph_launches() const noexcept { return graph_ ? graph_->launches() : 0; }
 
  private:
   void begin_deferred(int epoch, double learning_rate);
+  /// One step on a GPU but for its result; of `there`, where not null, what `inputs` holds is read from.
+  void compute_deferred(const tensor::deferred::StepInputs& inputs,
+                        const tensor::deferred::StepInputs* there);
 
   std::unique_ptr<FullNetwork> network_;
-  device::Buffer<double> loss_;  ///< on a GPU
+  device::Buffer<double> loss_;       ///< on a GPU
+  std::unique_ptr<StepGraph> graph_;  ///< null: none
 };
 
 }  // namespace opx::train

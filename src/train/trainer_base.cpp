@@ -178,7 +178,8 @@ void TrainerBase::loss_deferred(tensor::MatrixView<const float> logits, std::siz
   tensor::deferred::sigmoid_bce(context_, logits, targets, use, scale, gradient, {}, sum);
 }
 
-void TrainerBase::settle_deferred(tensor::deferred::StepSums sums, double learning_rate) {
+void TrainerBase::settle_deferred(tensor::deferred::StepSums sums, double learning_rate,
+                                  const tensor::deferred::StepInputs* inputs) {
   const PhaseScope scope(context_.clock(), Phase::kOptimizer, "optimizer");
   sums.gradients = network().parameters().gradients();
   sums.clip = config_.optimizer.clip;
@@ -191,8 +192,7 @@ void TrainerBase::settle_deferred(tensor::deferred::StepSums sums, double learni
     sums.other_squares = other_squares_.data();
   }
   tensor::deferred::settle_step(context_, sums, results_->record());
-  optimizer_->step_deferred(learning_rate, results_->record());
-  results_->push_record(learning_rate);
+  optimizer_->step_deferred(learning_rate, results_->record(), inputs);
 }
 
 TrainerBase::Step TrainerBase::end_step() {

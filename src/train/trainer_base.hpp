@@ -101,9 +101,11 @@ class TrainerBase {
   /// On a GPU: adds this rank's loss to *sum, which is there.
   void loss_deferred(tensor::MatrixView<const float> logits, std::size_t split, double scale,
                      tensor::MatrixView<float> gradient, double* sum);
-  /// On a GPU: the end of a step from the sums over all ranks, its update, and its result on the way. Of
-  /// `sums` the caller gives the loss.
-  void settle_deferred(tensor::deferred::StepSums sums, double learning_rate);
+  /// On a GPU: the end of a step from the sums over all ranks, and its update; what is left is to push the
+  /// record of results_. Of `sums` the caller gives the loss; `inputs` as Optimizer::step_deferred takes
+  /// them.
+  void settle_deferred(tensor::deferred::StepSums sums, double learning_rate,
+                       const tensor::deferred::StepInputs* inputs = nullptr);
   /// A step's result has come.
   virtual void ended(const Step&) {}
   /// Labelled rows or entries among the rows of `use`, of this rank.

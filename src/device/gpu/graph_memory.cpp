@@ -77,17 +77,33 @@ bool GraphMemory::give(void* pointer, Stream stream) noexcept {
   return true;
 }
 
-void GraphMemory::keep(void* pointer, std::size_t bytes) noexcept {
+bool GraphMemory::keeps(void* pointer, std::size_t bytes, bool capturing) noexcept {
   try {
     const std::lock_guard lock(mutex_);
+    if (!capturing && (!captured_ || later_.erase(pointer) > 0)) return false;
     kept_.emplace_back(pointer, bytes);
-  } catch (...) {  // no memory for the list: it stays the graph's until the Device ends
+  } catch (...) {  // no memory for the list: it is the graph's until the Device ends
   }
+  return true;
 }
 
-void GraphMemory::fix(bool fixed) noexcept {
+void GraphMemory::came(void* pointer) {
   const std::lock_guard lock(mutex_);
-  fixed_ = fixed;
+  if (captured_) later_.insert(pointer);
+}
+
+void GraphMemory::begin_capture() {
+  OPX_REQUIRE(serves_this_thread(), InvalidArgument, "a capture with memory that is not in use");
+  restart();
+  const std::lock_guard lock(mutex_);
+  OPX_REQUIRE(!fixed_ && !captured_, DeviceError, "the memory of another graph");
+  fixed_ = true;
+}
+
+void GraphMemory::end_capture(bool captured) noexcept {
+  const std::lock_guard lock(mutex_);
+  fixed_ = false;
+  captured_ = captured;
 }
 
 }  // namespace opx::device::gpu

@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <map>
 #include <mutex>
+#include <set>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -21,7 +22,9 @@ namespace opx::device::gpu {
 
 /// Blocks that go round: one that was given back in the order of a stream serves the next request of its size
 /// in the order of the same stream (after restart(): of any). Must not outlive the Device; must outlive the
-/// launches of the graph. Blocks that somebody still holds when it ends become memory of the Device.
+/// launches of the graph. Blocks that somebody still holds when it ends become memory of the Device. Memory
+/// of the Device that was there at the capture and is given back later stays until then, for the graph may
+/// use it.
 class GraphMemory {
  public:
   explicit GraphMemory(Device& device);
@@ -61,15 +64,21 @@ class GraphMemory {
   [[nodiscard]] void* take(std::size_t bytes, Stream stream);
   /// False where it is none of its blocks.
   [[nodiscard]] bool give(void* pointer, Stream stream) noexcept;
-  /// Memory of the Device that captured work gave back: the graph may use it until the end.
-  void keep(void* pointer, std::size_t bytes) noexcept;
-  /// During a capture nothing is asked of the Device.
-  void fix(bool fixed) noexcept;
+  /// Whether the graph may use the memory, which is then kept until the end in place of given back: what was
+  /// there when it was captured.
+  [[nodiscard]] bool keeps(void* pointer, std::size_t bytes, bool capturing) noexcept;
+  /// Memory that came after the capture is not the graph's.
+  void came(void* pointer);
+  /// During a capture nothing is asked of the Device; after it `captured` says whether there is a graph.
+  void begin_capture();
+  void end_capture(bool captured) noexcept;
 
   Device& device_;
-  mutable std::mutex mutex_;
+  mutable std::recursive_mutex mutex_;  // the Device tells of new memory
   std::atomic<std::thread::id> user_{};
-  bool fixed_ = false;  // while a capture is under way
+  bool fixed_ = false;     // while a capture is under way
+  bool captured_ = false;  // there is a graph
+  std::set<const void*> later_;
   std::vector<Block> blocks_;
   std::map<void*, std::size_t> held_;  // pointer -> index of blocks_
   std::vector<std::pair<void*, std::size_t>> kept_;

@@ -14,13 +14,16 @@ namespace {
 /// Dropout's draws: which elements stay.
 struct Keep {
   std::array<std::uint32_t, 2> key{};
-  std::uint32_t step = 0, layer = 0, threshold = 0;  // 0: all stay
+  std::uint32_t step = 0;
+  const std::uint32_t* step_there = nullptr;
+  std::uint32_t layer = 0, threshold = 0;  // 0: all stay
   const Index* vertices = nullptr;
   Index vertex_begin = 0, col_begin = 0;
 
   [[nodiscard]] static Keep of(const Dropout& d) {
     return {.key = base::key_words({d.seed, base::Purpose::kDropout}),
             .step = d.step,
+            .step_there = d.step_there,
             .layer = d.layer,
             .threshold = static_cast<std::uint32_t>(std::ceil(static_cast<double>(d.rate) * 65536.0)),
             .vertices = d.vertices.empty() ? nullptr : d.vertices.data(),
@@ -40,8 +43,10 @@ struct Keep {
  private:
   [[nodiscard]] OPX_DEVICE unsigned of_word(std::uint64_t vertex, Index word) const {
     const auto draws = base::philox_words(
-        base::counter_words(
-            {.step = step, .layer = layer, .vertex = vertex, .word = static_cast<std::uint32_t>(word)}),
+        base::counter_words({.step = step_there != nullptr ? *step_there : step,
+                             .layer = layer,
+                             .vertex = vertex,
+                             .word = static_cast<std::uint32_t>(word)}),
         key);
     unsigned kept = 0;
     for (unsigned h = 0; h < 8; ++h)

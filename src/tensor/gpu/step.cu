@@ -188,13 +188,16 @@ struct Update {
   Index count;
   const StepRecord* record;
   const std::int64_t* updates;
+  const double* learning_rate;
 
   OPX_DEVICE void operator()() const {
     if (record->weight <= 0) return;  // of all threads alike
     auto& memory = dg::shared<Memory>();
     if (thread() == 0) {
       memory.segment = segments[segment_of(block())];
-      memory.factors = rule.factors(memory.segment.weight_decay, record->gradient_scale, *updates);
+      Rule now = rule;
+      if (learning_rate != nullptr) now.step.learning_rate = *learning_rate;
+      memory.factors = now.factors(memory.segment.weight_decay, record->gradient_scale, *updates);
     }
     sync_threads();
     const UpdateSegment& s = memory.segment;
@@ -216,7 +219,8 @@ struct Update {
 template <class Rule>
 void update_all(device::Context& context, const Rule& rule, const UpdateAll& all) {
   launch_blocks(context, all.chunks,
-                Update<Rule>{rule, all.segments.data(), std::ssize(all.segments), all.record, all.updates});
+                Update<Rule>{rule, all.segments.data(), std::ssize(all.segments), all.record, all.updates,
+                             all.learning_rate});
 }
 
 }  // namespace

@@ -114,7 +114,7 @@ struct Device::Impl {
   void refuse_in_capture(const char* what) const {
     OPX_REQUIRE(!captures(), DeviceError, "{} within a capture", what);
   }
-  void forget_capture() noexcept;
+  void forget_capture(bool captured) noexcept;
   void make_streams();
   void trim();
 };
@@ -253,6 +253,7 @@ void* Device::allocate_new(std::size_t bytes, Stream stream) {
         fmt::format("no memory for {} bytes on the GPU; {} bytes of {} are free", bytes, free, total));
   }
   impl_->checked(code, "cudaMallocAsync");
+  if (GraphMemory* memory = impl_->graph_memory.load(); memory != nullptr) memory->came(pointer);
   return pointer;
 }
 
@@ -260,7 +261,7 @@ void Device::deallocate(void* pointer, std::size_t bytes, Stream stream) noexcep
   if (pointer == nullptr) return;
   GraphMemory* memory = impl_->graph_memory.load();
   if (memory != nullptr && memory->give(pointer, stream)) return;
-  if (impl_->captures()) return impl_->captured_memory->keep(pointer, bytes);
+  if (memory != nullptr && memory->keeps(pointer, bytes, impl_->captures())) return;
   static_cast<void>(cudaSetDevice(impl_->ordinal));
   // A lost device says so at the next call that may throw.
   static_cast<void>(cudaFreeAsync(pointer, static_cast<cudaStream_t>(stream.native)));
@@ -377,20 +378,18 @@ void Device::set_graph_memory(GraphMemory* memory, bool used) {
 // Thread-local: what other threads (the watchdog, a batch builder) ask of the runtime neither ends up in the
 // graph nor spoils it.
 void Device::begin_capture(Stream stream, GraphMemory& memory) {
-  OPX_REQUIRE(memory.serves_this_thread(), InvalidArgument, "a capture with memory that is not in use");
   OPX_REQUIRE(impl_->origin == nullptr, DeviceError, "a capture is under way");
-  memory.restart();
+  memory.begin_capture();
   impl_->use();
   impl_->checked(cudaStreamBeginCapture(native(stream), cudaStreamCaptureModeThreadLocal),
                  "cudaStreamBeginCapture");
   impl_->origin = native(stream);
   impl_->captured_memory = &memory;
   impl_->capturer = std::this_thread::get_id();
-  memory.fix(true);
 }
 
-void Device::Impl::forget_capture() noexcept {
-  captured_memory->fix(false);
+void Device::Impl::forget_capture(bool captured) noexcept {
+  captured_memory->end_capture(captured);
   captured_memory = nullptr;
   origin = nullptr;
   capturer = std::thread::id();
@@ -406,11 +405,11 @@ GraphExec Device::end_capture() {
   }
   cudaGraph_t graph = nullptr;
   const cudaError_t ended = cudaStreamEndCapture(impl_->origin, &graph);
-  impl_->forget_capture();
-  impl_->checked(ended, "cudaStreamEndCapture");
   cudaGraphExec_t exec = nullptr;
-  const cudaError_t made = cudaGraphInstantiate(&exec, graph, 0);
-  static_cast<void>(cudaGraphDestroy(graph));
+  const cudaError_t made = ended == cudaSuccess ? cudaGraphInstantiate(&exec, graph, 0) : ended;
+  if (graph != nullptr) static_cast<void>(cudaGraphDestroy(graph));
+  impl_->forget_capture(made == cudaSuccess);
+  impl_->checked(ended, "cudaStreamEndCapture");
   impl_->checked(made, "cudaGraphInstantiate");
   return GraphExec(std::shared_ptr<void>(
       exec, [](void* old) { static_cast<void>(cudaGraphExecDestroy(static_cast<cudaGraphExec_t>(old))); }));
@@ -422,7 +421,7 @@ void Device::abandon_capture() noexcept {
   static_cast<void>(cudaStreamEndCapture(impl_->origin, &graph));
   if (graph != nullptr) static_cast<void>(cudaGraphDestroy(graph));
   static_cast<void>(cudaGetLastError());
-  impl_->forget_capture();
+  impl_->forget_capture(false);
 }
 
 bool Device::capturing() const noexcept { return impl_->captures(); }

@@ -136,6 +136,7 @@ void* Device::allocate(std::size_t bytes, Stream stream) {
 void* Device::allocate_new(std::size_t bytes, Stream stream) {
   void* pointer = host::take(bytes, host::Kind::kDevice);
   impl_->queues.own(pointer, bytes);
+  if (GraphMemory* memory = impl_->graph_memory.load(); memory != nullptr) memory->came(pointer);
   impl_->spoil(pointer, bytes, stream, "allocate");
   return pointer;
 }
@@ -145,7 +146,7 @@ void Device::deallocate(void* pointer, std::size_t bytes, Stream stream) noexcep
   GraphMemory* memory = impl_->graph_memory.load();
   if (memory != nullptr && memory->give(pointer, stream))
     return impl_->spoil(pointer, bytes, stream, "deallocate");
-  if (impl_->captures()) return impl_->captured_memory->keep(pointer, bytes);
+  if (memory != nullptr && memory->keeps(pointer, bytes, impl_->captures())) return;
   host::forget(pointer, bytes, host::Kind::kDevice);
   host::Queues* queues = &impl_->queues;
   queues->given_back(pointer);
@@ -214,7 +215,7 @@ void Device::record(Event& event, Stream stream) {
   impl_->queues.record(queue_of(stream), state_of(event.native()));
 }
 void Device::wait(Stream stream, const Event& event) {
-  ++impl_->counters.waits;
+  add(impl_->counters.waits, 1);
   impl_->queues.wait(queue_of(stream), state_of(event.native()));
 }
 bool Device::reached(const Event& event) {
@@ -251,23 +252,23 @@ void Device::set_graph_memory(GraphMemory* memory, bool used) {
 }
 
 void Device::begin_capture(Stream stream, GraphMemory& memory) {
-  OPX_REQUIRE(memory.serves_this_thread(), InvalidArgument, "a capture with memory that is not in use");
-  memory.restart();
+  memory.begin_capture();
   impl_->queues.begin_capture(queue_of(stream));
   impl_->capturer = std::this_thread::get_id();
   impl_->captured_memory = &memory;
-  memory.fix(true);
 }
 
 GraphExec Device::end_capture() {
   std::shared_ptr<host::Recorded> recorded = impl_->queues.end_capture();
   impl_->capturer = std::thread::id();
-  impl_->captured_memory->fix(false);
+  impl_->captured_memory->end_capture(true);
   return GraphExec(std::move(recorded));
 }
 
 void Device::abandon_capture() noexcept {
-  if (impl_->captures()) static_cast<void>(end_capture());
+  if (!impl_->captures()) return;
+  static_cast<void>(end_capture());
+  impl_->captured_memory->end_capture(false);
 }
 
 bool Device::capturing() const noexcept { return impl_->captures(); }
