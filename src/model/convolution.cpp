@@ -73,7 +73,8 @@ class Gcn final : public ConvolutionBase {
       if (keep) kept_ = std::move(input.x);
       return aggregate_spent(std::move(z));
     }
-    Operand h = input.h.empty() ? Operand{aggregate(input.x.x)} : std::move(input.h);
+    Operand h = std::move(input.h);
+    if (h.empty()) h.x = input.x.x.sole() ? aggregate_spent(std::move(input.x.x)) : aggregate(input.x.x);
     input.x.reset();
     Array q = env_.workspace.take(h.x.rows(), out_);
     transform(h, value("weight"), 0, q);

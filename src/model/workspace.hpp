@@ -26,6 +26,8 @@ class Array {
   [[nodiscard]] bool empty() const noexcept { return view_.data == nullptr; }
   [[nodiscard]] Index rows() const noexcept { return view_.rows; }
   [[nodiscard]] Index cols() const noexcept { return view_.cols; }
+  /// No other handle shares the memory: what is in it may be overwritten. False for borrowed memory.
+  [[nodiscard]] bool sole() const noexcept { return lease_.use_count() == 1; }
   /// The first rows of the same memory.
   [[nodiscard]] Array first_rows(Index rows) const {
     Array part = *this;
