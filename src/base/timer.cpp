@@ -26,6 +26,7 @@ void PhaseClock::add(Phase phase, std::string_view label, double seconds) {
 
 PhaseScope::~PhaseScope() {
   const double duration = now_seconds() - start_;
+  if (clock_.ranges() != nullptr) clock_.ranges()->end();
   clock_.add(phase_, label_, duration);
   if (clock_.trace() != nullptr)
     clock_.trace()->add(label_.empty() ? name(phase_) : label_, name(phase_), start_, duration);

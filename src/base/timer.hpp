@@ -36,6 +36,13 @@ enum class Phase : std::size_t {
 
 class TraceWriter;
 
+/// Hears of every scope as it begins and ends, on the scope's own thread: the ranges of a profiler. Labels
+/// end in a zero byte.
+struct RangeListener {
+  void (*begin)(std::string_view label) noexcept;
+  void (*end)() noexcept;
+};
+
 /// Seconds and calls by phase of one rank, and by label within a phase; not shared between ranks.
 class PhaseClock {
  public:
@@ -64,18 +71,25 @@ class PhaseClock {
   void set_trace(TraceWriter* trace) noexcept { trace_ = trace; }
   [[nodiscard]] TraceWriter* trace() const noexcept { return trace_; }
 
+  /// Scopes that begin from now on tell it; null stops. Not owned. Set where no scope is open.
+  void set_ranges(const RangeListener* ranges) noexcept { ranges_ = ranges; }
+  [[nodiscard]] const RangeListener* ranges() const noexcept { return ranges_; }
+
  private:
   std::array<double, static_cast<std::size_t>(Phase::kCount)> seconds_{};
   std::array<long, static_cast<std::size_t>(Phase::kCount)> calls_{};
   std::vector<Labelled> by_label_;
   TraceWriter* trace_ = nullptr;
+  const RangeListener* ranges_ = nullptr;
 };
 
 /// Adds the time from construction to destruction to a phase. `label` (a literal) names the trace event.
 class PhaseScope {
  public:
   PhaseScope(PhaseClock& clock, Phase phase, std::string_view label = {}) noexcept
-      : clock_(clock), phase_(phase), label_(label), start_(now_seconds()) {}
+      : clock_(clock), phase_(phase), label_(label), start_(now_seconds()) {
+    if (clock_.ranges() != nullptr) clock_.ranges()->begin(label_.empty() ? name(phase_) : label_);
+  }
   PhaseScope(const PhaseScope&) = delete;
   PhaseScope& operator=(const PhaseScope&) = delete;
   ~PhaseScope();

@@ -7,6 +7,7 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "cli/command.hpp"
+#include "cli/gpu_plan.hpp"
 #include "cli/store_facts.hpp"
 #include "graph/info.hpp"
 #include "parallel/scheme_words.hpp"
@@ -26,7 +27,8 @@ using base::format_count;
 constexpr std::string_view kFooter = R"(Examples:
   orthoplex info demo.opx
   orthoplex info demo.opx --tiles 8
-  orthoplex info demo.opx --grid 2x2x2 --schemes --hidden 256)";
+  orthoplex info demo.opx --grid 2x2x2 --schemes --hidden 256
+  orthoplex info demo.opx --grid 2x2x2 --device cuda --gpu-memory 80GiB)";
 
 std::string counts_text(const graph::StoreInfo& info, const graph::DegreeSummary& d) {
   std::string text;
@@ -70,7 +72,10 @@ class Info : public Command {
     const graph::DegreeSummary degrees = graph::summarise_degrees(context, *store);
     Json json = store_json(info, degrees);
     std::string text = counts_text(info, degrees);
-    add_memory(info, json, text);
+    if (device_ == "cpu")
+      add_memory(info, json, text);
+    else
+      add_gpu_memory(info, json, text);
     if (!grid_.empty() || tiles_ > 0) add_balance(context, *store, json, text);
     if (schemes_) add_schemes(info, json, text);
     if (verify_) {
@@ -103,6 +108,15 @@ class Info : public Command {
            "Memory of training on mini-batches of this share of the vertices; 0: on the full graph [0]")
         ->check(CLI::Range(0.0, 1.0))
         ->type_name("REAL");
+    sub.add_option(
+           "--device", device_,
+           "Memory of a rank on the CPU, or the plan of its GPU in both modes (no GPU is needed) [cpu]")
+        ->check(CLI::IsMember({"cpu", "cuda", "gpu-host"}));
+    sub.add_option("--gpu-memory", gpu_memory_,
+                   "Of a GPU, for the plan: 80GiB [that of GPU 0, if there is one]")
+        ->type_name("SIZE");
+    sub.add_option("--wire", wire_, "Type on the wire, for memory [fp32]")
+        ->check(CLI::IsMember({"fp32", "bf16"}));
     sub.add_option("--seed", seed_, "Seed of the policies that are compared [0]")->type_name("INT");
     sub.add_flag("--verify", verify_, "Read everything and compare with the checksums in the file");
     sub.add_flag("--provenance", provenance_, "The record of command, inputs and counts too");
@@ -115,13 +129,20 @@ class Info : public Command {
     return grid_.empty() ? layout::Grid{} : layout::parse_grid(grid_);
   }
 
-  void add_memory(const graph::StoreInfo& info, Json& json, std::string& text) const {
+  [[nodiscard]] train::RunConfig config_of(const graph::StoreInfo& info, bool mini) const {
     train::RunConfig config;
     config.model = model_;
+    config.wire = wire_;
     if (info.feature_dim == 0) config.model.features = "learned";
-    if (batch_ratio_ > 0) config.mode = "mini", config.mini.batch_ratio = batch_ratio_;
+    if (mini) config.mode = "mini";
+    if (mini && batch_ratio_ > 0) config.mini.batch_ratio = batch_ratio_;
     train::resolve(config);
     train::validate(config);
+    return config;
+  }
+
+  void add_memory(const graph::StoreInfo& info, Json& json, std::string& text) const {
+    const train::RunConfig config = config_of(info, batch_ratio_ > 0);
     const train::MemoryEstimate estimate = train::estimate_memory(
         info, grid(), config, train::make_spec(config, input_width(info), std::max<Index>(info.classes, 1)));
     text +=
@@ -135,6 +156,14 @@ class Info : public Command {
     }
     text += fmt::format("  {:<28} {}\n", "total", format_bytes(static_cast<double>(estimate.total())));
     json["memory"]["total"] = estimate.total();
+  }
+
+  void add_gpu_memory(const graph::StoreInfo& info, Json& json, std::string& text) const {
+    const std::int64_t memory = gpu_memory_of(device_, gpu_memory_);
+    for (const bool mini : {false, true}) {
+      if (mini && info.feature_dim == 0) continue;  // that mode does not train learned features
+      add_gpu_plan(info, grid(), config_of(info, mini), memory, json, text);
+    }
   }
   [[nodiscard]] Index input_width(const graph::StoreInfo& info) const {
     return info.feature_dim > 0 ? info.feature_dim : model_.feature_dim;
@@ -180,6 +209,7 @@ class Info : public Command {
   bool schemes_ = false, provenance_ = false, verify_ = false;
   std::uint64_t seed_ = 0;
   double batch_ratio_ = 0;
+  std::string device_ = "cpu", gpu_memory_, wire_ = "fp32";
   train::ModelConfig model_;
 };
 

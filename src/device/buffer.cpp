@@ -27,11 +27,18 @@ void* allocate_host(std::size_t bytes) {
   return pointer;
 }
 
+void* allocate_gpu(Context& context, std::size_t bytes) {
+  try {
+    return context.gpu().allocate(bytes, context.gpu().compute());
+  } catch (const base::OutOfMemory& error) {
+    throw base::OutOfMemory(fmt::format("{}: {}", context.memory_use(), error.what()));
+  }
+}
+
 }  // namespace
 
 void* allocate(Context& context, std::size_t bytes) {
-  void* pointer =
-      context.on_gpu() ? context.gpu().allocate(bytes, context.gpu().compute()) : allocate_host(bytes);
+  void* pointer = context.on_gpu() ? allocate_gpu(context, bytes) : allocate_host(bytes);
   context.memory().add(bytes);
   return pointer;
 }

@@ -10,13 +10,6 @@
 
 namespace opx::device {
 
-void MemoryAccount::add(std::size_t bytes) noexcept {
-  const std::size_t now = now_.fetch_add(bytes, std::memory_order_relaxed) + bytes;
-  std::size_t peak = peak_.load(std::memory_order_relaxed);
-  while (now > peak && !peak_.compare_exchange_weak(peak, now, std::memory_order_relaxed)) {
-  }
-}
-
 Context::Context(ContextOptions options)
     : threads_(options.threads > 0 ? options.threads : hardware_threads()),
       tf32_(options.tf32),
@@ -24,7 +17,9 @@ Context::Context(ContextOptions options)
   OPX_REQUIRE(options.threads >= 0, InvalidArgument, "threads is {}; it takes 1 or more, or 0 for all cores",
               options.threads);
   if (options.gpu < 0) return;
-  gpu_ = std::make_unique<gpu::Device>(gpu::DeviceOptions{.ordinal = options.gpu});
+  gpu_ = std::make_unique<gpu::Device>(
+      gpu::DeviceOptions{.ordinal = options.gpu, .memory_limit = options.gpu_memory});
+  clock_.set_ranges(gpu::profiler_ranges());
   host_ = std::make_unique<Context>(ContextOptions{.threads = threads_, .logger = logger_});
 }
 

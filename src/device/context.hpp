@@ -13,25 +13,13 @@
 #include "base/log.hpp"
 #include "base/timer.hpp"
 #include "base/types.hpp"
+#include "device/memory_account.hpp"
 
 namespace opx::device {
 
 namespace gpu {
 class Device;
 }
-
-/// Bytes that Buffers of one Context hold now and held at most (on a GPU: of its memory). Thread-safe.
-class MemoryAccount {
- public:
-  void add(std::size_t bytes) noexcept;
-  void remove(std::size_t bytes) noexcept { now_.fetch_sub(bytes, std::memory_order_relaxed); }
-  [[nodiscard]] std::size_t now() const noexcept { return now_.load(std::memory_order_relaxed); }
-  [[nodiscard]] std::size_t peak() const noexcept { return peak_.load(std::memory_order_relaxed); }
-  void reset_peak() noexcept { peak_.store(now(), std::memory_order_relaxed); }
-
- private:
-  std::atomic<std::size_t> now_{0}, peak_{0};
-};
 
 struct ContextOptions {
   int threads = 0;  ///< threads of this rank; 0: one per core of the machine
@@ -40,6 +28,8 @@ struct ContextOptions {
   int gpu = -1;
   /// On a GPU: fp32 matrix products round their factors to TF32 (10 bits of mantissa), several times faster.
   bool tf32 = false;
+  /// On a GPU: bytes of its memory that this Context takes at most; 0: all there is.
+  std::size_t gpu_memory = 0;
 };
 
 class Context {
@@ -64,6 +54,10 @@ class Context {
   [[nodiscard]] const base::Logger& logger() const noexcept { return logger_; }
   [[nodiscard]] base::PhaseClock& clock() noexcept { return clock_; }
   [[nodiscard]] MemoryAccount& memory() noexcept { return memory_; }
+  /// What the memory taken now is for (MemoryUse): a literal.
+  [[nodiscard]] const char* memory_use() const noexcept {
+    return memory_use_.load(std::memory_order_relaxed);
+  }
 
   /// Calls task(i) once for each i in [0, tasks), on up to threads() threads, handed out one by one in rising
   /// order. Blocks until all are done. An exception of a task is rethrown here (the lowest-numbered one
@@ -75,13 +69,30 @@ class Context {
   void parallel_ranges(Index n, Index grain, base::FunctionRef<void(Range)> body);
 
  private:
+  friend class MemoryUse;
   int threads_;
   bool tf32_;
   base::Logger logger_;
   base::PhaseClock clock_;
   MemoryAccount memory_;
+  std::atomic<const char*> memory_use_{"work space"};
   std::unique_ptr<gpu::Device> gpu_;
   std::unique_ptr<Context> host_;
+};
+
+/// Names, while it lives, what the memory taken from a Context is for: an OutOfMemory says it. Scopes nest.
+class MemoryUse {
+ public:
+  /// `what` is a literal: "features".
+  MemoryUse(Context& context, const char* what) noexcept
+      : use_(context.memory_use_), before_(use_.exchange(what, std::memory_order_relaxed)) {}
+  MemoryUse(const MemoryUse&) = delete;
+  MemoryUse& operator=(const MemoryUse&) = delete;
+  ~MemoryUse() { use_.store(before_, std::memory_order_relaxed); }
+
+ private:
+  std::atomic<const char*>& use_;
+  const char* before_;
 };
 
 /// Cores this process may use.

@@ -23,8 +23,9 @@ Model::Model(device::Context& context, parallel::ProcessGrid& grid, const layout
               features_.cols(), shard.block_rows, spec_.widths.front());
   add_layers(grid, aggregator);
   if (spec_.cached()) cache_first_aggregation(aggregator, shard.block_rows);
-  if (spec_.learned_features)
-    learned_gradient_ = tensor::Matrix<float>(context_, shard.block_rows, spec_.widths.front());
+  if (!spec_.learned_features) return;
+  const device::MemoryUse use(context_, "gradients");
+  learned_gradient_ = tensor::Matrix<float>(context_, shard.block_rows, spec_.widths.front());
 }
 
 Model::Model(device::Context& context, parallel::ProcessGrid& grid, parallel::Aggregator& aggregator,
@@ -59,6 +60,7 @@ void Model::bind(const Rows& rows, tensor::MatrixView<float> features, tensor::M
 }
 
 void Model::cache_first_aggregation(parallel::Aggregator& aggregator, Index rows) {
+  const device::MemoryUse use(context_, "aggregated features");
   aggregated_ = tensor::Matrix<float>(context_, rows, spec_.widths.front());
   aggregator.forward(0, std::as_const(features_).view(), aggregated_.view());
   aggregated_input_ = aggregated_.view();

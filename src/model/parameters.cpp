@@ -40,6 +40,7 @@ Parameters::Parameters(device::Context& context, const ModelSpec& spec, Index ta
     if (entries_.back().spec.trained) count_ += size;
     used += size;
   }
+  const device::MemoryUse use(context, "parameters and their gradients");
   values_ = device::Buffer<float>(context, trained);
   gradients_ = device::Buffer<float>(context, trained + tail);
   statistics_ = device::Buffer<float>(context, statistics);

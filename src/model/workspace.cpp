@@ -26,6 +26,7 @@ Array Workspace::take(Index rows, Index cols) {
     buffer = std::move(*best);
     free_->erase(best);
   } else {
+    const device::MemoryUse use(context_, "activations");
     buffer = device::Buffer<float>(context_, need);
   }
   float* data = buffer.data();

@@ -78,6 +78,7 @@ struct Aggregator::Workspace {
     device::Buffer<std::byte>& buffer = buffers[use][static_cast<std::size_t>(slot)];
     const Index bytes = elements * static_cast<Index>(sizeof(T));
     if (buffer.size() < bytes) {
+      const device::MemoryUse use_of_it(context, "work space of an aggregation");
       buffer = {};  // first give back, so that the peak is the new size alone
       buffer = device::Buffer<std::byte>(context, static_cast<Index>(static_cast<double>(bytes) * headroom));
     }

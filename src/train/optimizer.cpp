@@ -27,6 +27,7 @@ Optimizer::Optimizer(device::Context& context, const OptimizerConfig& config,
     state_names_ = {"exp_avg", "exp_avg_sq"};
   else if (config.momentum > 0)
     state_names_ = {"momentum"};
+  const device::MemoryUse use(context_, "optimiser state");
   for (const ParameterSlot& slot : slots_)
     for (std::size_t k = 0; k < state_names_.size(); ++k) {
       states_.emplace_back(context_, static_cast<Index>(slot.value.size()));

@@ -12,8 +12,10 @@
 #include "base/text.hpp"
 #include "base/timer.hpp"
 #include "base/trace.hpp"
+#include "device/gpu/device.hpp"
 #include "train/checkpoint.hpp"
 #include "train/checkpoint_files.hpp"
+#include "train/gpu_memory.hpp"
 #include "train/grid_choice.hpp"
 #include "train/journal.hpp"
 #include "train/memory_model.hpp"
@@ -42,6 +44,7 @@ class Session {
                                                     config_, trainer().spec(), trainer().batch_rows());
     modelled_memory_ = estimate.total();
     log_start(estimate);
+    warn_of_memory();
     OPX_REQUIRE(config_.patience == 0 || trainer().store().info().valid > 0, InvalidArgument,
                 "patience {} needs validation vertices; dataset '{}' has none", config_.patience,
                 trainer().store().info().name);
@@ -111,6 +114,21 @@ class Session {
     context_.logger().info("{} parameters; {}", base::format_count(trainer().parameter_count()),
                            trainer().network().describe());
     context_.logger().info("memory of a rank by the model of mode {}: {}", config_.mode, estimate.describe());
+  }
+
+  /// The plan is an estimate: a run that may fit is not refused.
+  void warn_of_memory() {
+    if (world_.rank() != 0 || !context_.on_gpu()) return;
+    const GpuMemoryPlan plan = plan_gpu_memory(
+        trainer().store().info(), trainer().grid().grid(), config_, trainer().spec(),
+        {.batch_rows = trainer().batch_rows(), .overlaps = trainer().grid().tensor().on_streams()});
+    const auto total =
+        static_cast<std::int64_t>(device::gpu::properties(context_.gpu().ordinal()).memory_total);
+    if (plan.total() > total)
+      context_.logger().warning("a rank is planned to take {} of its GPU's {}{}",
+                                base::format_bytes(static_cast<double>(plan.total())),
+                                base::format_bytes(static_cast<double>(total)),
+                                memory_advice(config_, world_.size()));
   }
 
   /// Rank 0 chooses the folder's name (it holds the time) and tells it to all.
@@ -369,17 +387,29 @@ class Session {
   std::int64_t modelled_memory_ = 0;
 };
 
+/// An OutOfMemory of a GPU says what would help.
+template <class Work>
+auto with_advice(device::Context& context, comm::Communicator& world, const RunConfig& config, Work&& work) {
+  try {
+    return work();
+  } catch (const base::OutOfMemory& error) {
+    if (!context.on_gpu()) throw;
+    throw base::OutOfMemory(error.what() + memory_advice(config, world.size()));
+  }
+}
+
 }  // namespace
 
 TrainResult train(device::Context& context, comm::Communicator& world, const RunConfig& config,
                   const Hooks& hooks) {
-  return Session(context, world, config, hooks).run();
+  return with_advice(context, world, config, [&] { return Session(context, world, config, hooks).run(); });
 }
 
 EvalResult evaluate(device::Context& context, comm::Communicator& world, const RunConfig& config,
                     const fs::path& checkpoint) {
-  const RunParts parts = open_checkpoint(context, world, config, checkpoint);
-  const Evaluation e = parts.trainer->evaluate();
+  const Evaluation e = with_advice(context, world, config, [&] {
+    return open_checkpoint(context, world, config, checkpoint).trainer->evaluate();
+  });
   return {.train = e.metrics[0],
           .valid = e.metrics[1],
           .test = e.metrics[2],

@@ -81,11 +81,20 @@ tensor::Matrix<float> TrainerBase::read(const parallel::ShardOptions& options, l
     normalise_features(host, grid_.tensor(), config_.model.feature_norm, data_.split, shard_.own.size(),
                        features.view());
   }
-  if (!context_.on_gpu()) return features;
-  shard_ = parallel::to_device(context_, shard_);
-  tensor::Matrix<float> resident(context_, features.rows(), features.cols());
-  device::copy_to_device(context_, std::as_const(features).span(), resident.span());
-  return resident;
+  if (context_.on_gpu()) move_to_gpu(features);
+  return features;
+}
+
+// Memory may not suffice on one rank alone.
+void TrainerBase::move_to_gpu(tensor::Matrix<float>& features) {
+  comm::agree(grid_.tensor(), [&] {
+    const device::MemoryUse shards(context_, "shards");
+    shard_ = parallel::to_device(context_, shard_);
+    const device::MemoryUse use(context_, "features");
+    tensor::Matrix<float> resident(context_, features.rows(), features.cols());
+    device::copy_to_device(context_, std::as_const(features).span(), resident.span());
+    features = std::move(resident);
+  });
 }
 
 /// Losses on a GPU leave their sum there and cannot tell of a label that is no class.

@@ -138,6 +138,7 @@ class TrainerBase {
   void check(const graph::StoreInfo& info) const;
   tensor::Matrix<float> read(const parallel::ShardOptions& options, layout::GraphShard* on_host);
   void count_terms();
+  void move_to_gpu(tensor::Matrix<float>& features);
   void make_resident();
   void check_labels() const;
   ResidentData resident_;

@@ -17,7 +17,9 @@
 #include <string>
 #include <string_view>
 
+#include "base/timer.hpp"
 #include "base/types.hpp"
+#include "device/memory_account.hpp"
 
 namespace opx::device::gpu {
 
@@ -25,6 +27,9 @@ namespace opx::device::gpu {
 [[nodiscard]] std::string_view runtime_name() noexcept;
 /// GPUs that this process sees (host: 1); 0 where there is none or no driver.
 [[nodiscard]] int count() noexcept;
+
+/// Shows what is timed to NVIDIA's profilers (NVTX ranges); null in builds without CUDA.
+[[nodiscard]] const base::RangeListener* profiler_ranges() noexcept;
 
 struct Properties {
   std::string name;                               ///< "NVIDIA H200"
@@ -88,10 +93,14 @@ struct DeviceOptions {
   /// host runtime: seed of the order of threads between barriers and of the order of streams. 0: from the
   /// environment's OPX_GPU_HOST_SEED, else 1. Others ignore it.
   std::uint64_t seed = 0;
+  /// Bytes that allocate() hands out at most; 0: what there is. (host runtime: of 16 GiB for all Devices, or
+  /// of the environment's OPX_GPU_HOST_MEMORY, "64MiB".)
+  std::size_t memory_limit = 0;
 };
 
 /// Errors: DeviceError with the call, the runtime's own text, and the last kernel's name; OutOfMemory with
-/// what was asked for and what was free. A kernel's fault shows at the next synchronise().
+/// what was asked for and what was free (Buffers add what it was for). A kernel's fault shows at the next
+/// synchronise().
 class Device {
  public:
   explicit Device(DeviceOptions options = {});
@@ -115,6 +124,9 @@ class Device {
   /// Page-locked memory of the host, for copies that do not block.
   [[nodiscard]] void* allocate_pinned(std::size_t bytes);
   void deallocate_pinned(void* pointer, std::size_t bytes) noexcept;
+  /// What allocate() has handed out: what the runtime and its libraries take for themselves, and what the
+  /// pool keeps, is not in it.
+  [[nodiscard]] MemoryAccount& memory() noexcept;
   /// Whether `pointer` lies in memory of a device (host runtime: of any Device of this process).
   [[nodiscard]] static bool is_device_memory(const void* pointer) noexcept;
 

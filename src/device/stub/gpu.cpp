@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The Device of a build without a GPU runtime: there is none.
+#include <exception>
+
 #include "base/error.hpp"
 #include "device/gpu/device.hpp"
 
@@ -19,6 +21,7 @@ struct Device::Impl {};
 
 std::string_view runtime_name() noexcept { return "none"; }
 int count() noexcept { return 0; }
+const base::RangeListener* profiler_ranges() noexcept { return nullptr; }
 Properties properties(int) { refuse(); }
 
 Event::Event() { refuse(); }
@@ -35,6 +38,7 @@ void* Device::allocate(std::size_t, Stream) { refuse(); }
 void Device::deallocate(void*, std::size_t, Stream) noexcept {}
 void* Device::allocate_pinned(std::size_t) { refuse(); }
 void Device::deallocate_pinned(void*, std::size_t) noexcept {}
+MemoryAccount& Device::memory() noexcept { std::terminate(); }  // there is no Device
 bool Device::is_device_memory(const void*) noexcept { return false; }
 void Device::copy(void*, const void*, std::size_t, Stream) { refuse(); }
 void Device::copy_2d(void*, std::size_t, const void*, std::size_t, std::size_t, std::size_t, Stream) {

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include <gmock/gmock.h>
 #include <unistd.h>
 
 #include "comm/threads/job.hpp"
@@ -144,6 +145,29 @@ TEST_F(GpuSession, RanksShareTheGpu) {
   const TrainResult one = run(1, config);
   config.run_dir = (folder_ / "two").string();
   EXPECT_NEAR(run(2, config).final_loss, one.final_loss, 1e-4 * one.final_loss);
+}
+
+// What the user reads: the component, the bytes, the plan, and flags that apply.
+TEST_F(GpuSession, OutOfMemorySaysWhatWouldHelp) {
+  const RunConfig config = config_of("small", true);
+  std::vector<std::string> seen(2);
+  const auto body = [&](comm::Communicator& world) {
+    device::Context context({.threads = 1, .gpu = 0, .gpu_memory = 16000});
+    try {
+      (void)train(context, world, config);
+    } catch (const base::OutOfMemory& error) {
+      seen[static_cast<std::size_t>(world.rank())] = error.what();
+      throw;
+    }
+  };
+  EXPECT_THROW(comm::run_threads(2, {}, body), base::OutOfMemory);
+  for (const std::string& message : seen) {
+    EXPECT_THAT(message,
+                testing::AllOf(testing::HasSubstr("rank "), testing::HasSubstr(": no GPU memory for ")));
+    EXPECT_THAT(message, testing::HasSubstr("; the plan of a rank is "));
+    EXPECT_THAT(message, testing::HasSubstr("what takes less: "));
+  }
+  EXPECT_EQ(base::exit_code(base::ErrorKind::kOutOfMemory), 4);
 }
 
 // Slow on the host runtime: with the first seed alone.

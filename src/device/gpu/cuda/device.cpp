@@ -20,6 +20,7 @@
 #include "device/gpu/cuda/launch.hpp"
 #include "device/gpu/cuda/pinned.hpp"
 #include "device/gpu/graph_memory.hpp"
+#include "device/gpu/out_of_memory.hpp"
 
 namespace opx::device::gpu {
 namespace {
@@ -85,7 +86,7 @@ class OtherDevice {
 }  // namespace
 
 struct Device::Impl {
-  explicit Impl(int number);
+  explicit Impl(const DeviceOptions& options);
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
   ~Impl();
@@ -100,6 +101,8 @@ struct Device::Impl {
   cuda::PinnedPool pinned;
   cuda::Staging staging{pinned};
   Counters counters;
+  std::size_t memory_limit;
+  MemoryAccount memory;
   std::recursive_mutex libraries_mutex;
   std::map<std::string, std::shared_ptr<void>, std::less<>> libraries;
   std::atomic<const char*> last_kernel{"none"};
@@ -117,6 +120,7 @@ struct Device::Impl {
   void forget_capture(bool captured) noexcept;
   void make_streams();
   void trim();
+  [[nodiscard]] void* take(std::size_t bytes, cudaStream_t stream);
 };
 
 // Transfers go first: a product that fills the GPU would otherwise let them in when it ends.
@@ -131,7 +135,8 @@ void Device::Impl::make_streams() {
   }
 }
 
-Device::Impl::Impl(int number) : ordinal(number) {
+Device::Impl::Impl(const DeviceOptions& options)
+    : ordinal(options.ordinal), memory_limit(options.memory_limit) {
   use();
   OPX_REQUIRE(attribute(cudaDevAttrMemoryPoolsSupported, ordinal) != 0, DeviceError,
               "GPU {} has no stream-ordered memory (cudaMallocAsync)", ordinal);
@@ -206,7 +211,7 @@ Device::Device(DeviceOptions options) {
   const int gpus = count();
   OPX_REQUIRE(options.ordinal >= 0 && options.ordinal < gpus, DeviceError, "GPU {} of {}{}", options.ordinal,
               gpus, gpus == 0 ? ": no GPU is visible to this process (driver, CUDA_VISIBLE_DEVICES?)" : "");
-  impl_ = std::make_unique<Impl>(options.ordinal);
+  impl_ = std::make_unique<Impl>(options);
 }
 Device::~Device() = default;
 
@@ -229,6 +234,19 @@ Stream Device::stream(StreamUse use) const noexcept {
   return {impl_->streams[static_cast<std::size_t>(use)]};
 }
 
+/// Null where there is none, after all that can be given back was.
+void* Device::Impl::take(std::size_t bytes, cudaStream_t stream) {
+  void* pointer = nullptr;
+  for (const bool again : {false, true}) {
+    const cudaError_t code = cudaMallocAsync(&pointer, bytes, stream);
+    if (code == cudaSuccess) return pointer;
+    static_cast<void>(cudaGetLastError());
+    if (code != cudaErrorMemoryAllocation) checked(code, "cudaMallocAsync");
+    if (!again) trim();
+  }
+  return nullptr;
+}
+
 void* Device::allocate(std::size_t bytes, Stream stream) {
   GraphMemory* memory = impl_->graph_memory.load();
   if (memory != nullptr && memory->serves_this_thread()) return memory->take(bytes, stream);
@@ -237,22 +255,15 @@ void* Device::allocate(std::size_t bytes, Stream stream) {
 
 void* Device::allocate_new(std::size_t bytes, Stream stream) {
   impl_->use();
-  const std::size_t asked = std::max<std::size_t>(bytes, 1);
-  void* pointer = nullptr;
-  cudaError_t code = cudaMallocAsync(&pointer, asked, native(stream));
-  if (code == cudaErrorMemoryAllocation) {
-    static_cast<void>(cudaGetLastError());
-    impl_->trim();
-    code = cudaMallocAsync(&pointer, asked, native(stream));
-  }
-  if (code == cudaErrorMemoryAllocation) {
-    static_cast<void>(cudaGetLastError());
+  const std::size_t asked = std::max<std::size_t>(bytes, 1), limit = impl_->memory_limit;
+  const bool allowed = bytes <= free_below(limit, impl_->memory, std::numeric_limits<std::size_t>::max());
+  void* pointer = allowed ? impl_->take(asked, native(stream)) : nullptr;
+  if (pointer == nullptr) {
     std::size_t free = 0, total = 0;
     check(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
-    throw base::OutOfMemory(
-        fmt::format("no memory for {} bytes on the GPU; {} bytes of {} are free", bytes, free, total));
+    throw_out_of_memory(bytes, free_below(limit, impl_->memory, free), limit > 0 ? limit : total);
   }
-  impl_->checked(code, "cudaMallocAsync");
+  impl_->memory.add(bytes);
   if (GraphMemory* memory = impl_->graph_memory.load(); memory != nullptr) memory->came(pointer);
   return pointer;
 }
@@ -262,10 +273,13 @@ void Device::deallocate(void* pointer, std::size_t bytes, Stream stream) noexcep
   GraphMemory* memory = impl_->graph_memory.load();
   if (memory != nullptr && memory->give(pointer, stream)) return;
   if (memory != nullptr && memory->keeps(pointer, bytes, impl_->captures())) return;
+  impl_->memory.remove(bytes);
   static_cast<void>(cudaSetDevice(impl_->ordinal));
   // A lost device says so at the next call that may throw.
   static_cast<void>(cudaFreeAsync(pointer, static_cast<cudaStream_t>(stream.native)));
 }
+
+MemoryAccount& Device::memory() noexcept { return impl_->memory; }
 
 void* Device::allocate_pinned(std::size_t bytes) {
   impl_->use();

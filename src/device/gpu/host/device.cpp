@@ -18,6 +18,7 @@
 #include "device/gpu/host/memory.hpp"
 #include "device/gpu/host/queues.hpp"
 #include "device/gpu/host/scheduler.hpp"
+#include "device/gpu/out_of_memory.hpp"
 
 namespace opx::device::gpu {
 namespace {
@@ -54,8 +55,10 @@ std::vector<const void*> words_of(std::span<const std::byte> arguments) {
 }  // namespace
 
 struct Device::Impl {
-  explicit Impl(std::uint64_t seed) : queues(seed) {}
+  Impl(std::uint64_t seed, std::size_t limit) : queues(seed), memory_limit(limit) {}
   host::Queues queues;
+  std::size_t memory_limit;
+  MemoryAccount memory;
   Counters counters;
   std::map<std::string, std::shared_ptr<void>, std::less<>> libraries;
   const char* last_kernel = "none";
@@ -86,6 +89,7 @@ struct Device::Impl {
 
 std::string_view runtime_name() noexcept { return "host"; }
 int count() noexcept { return 1; }
+const base::RangeListener* profiler_ranges() noexcept { return nullptr; }
 Properties properties(int ordinal) {
   OPX_REQUIRE(ordinal == 0, DeviceError, "GPU {} of 1", ordinal);
   return {.name = "GPU kernels on the CPU, for tests",
@@ -94,7 +98,7 @@ Properties properties(int ordinal) {
           .major = 9,
           .minor = 0,
           .multiprocessors = 4,
-          .memory_total = host::kMemoryTotal,
+          .memory_total = host::memory_total(),
           .memory_free = host::memory_free(),
           .l2_bytes = std::size_t{1} << 20,
           .shared_bytes_per_block = kSharedBytes};
@@ -109,7 +113,7 @@ Event& Event::operator=(Event&& other) noexcept {
 
 Device::Device(DeviceOptions options) {
   OPX_REQUIRE(options.ordinal == 0, DeviceError, "GPU {} of 1", options.ordinal);
-  impl_ = std::make_unique<Impl>(chosen_seed(options.seed));
+  impl_ = std::make_unique<Impl>(chosen_seed(options.seed), options.memory_limit);
 }
 
 Device::~Device() {
@@ -134,7 +138,10 @@ void* Device::allocate(std::size_t bytes, Stream stream) {
 }
 
 void* Device::allocate_new(std::size_t bytes, Stream stream) {
-  void* pointer = host::take(bytes, host::Kind::kDevice);
+  const std::size_t limit = impl_->memory_limit, free = free_below(limit, impl_->memory, host::memory_free());
+  void* pointer = bytes <= free ? host::take(bytes, host::Kind::kDevice) : nullptr;
+  if (pointer == nullptr) throw_out_of_memory(bytes, free, limit > 0 ? limit : host::memory_total());
+  impl_->memory.add(bytes);
   impl_->queues.own(pointer, bytes);
   if (GraphMemory* memory = impl_->graph_memory.load(); memory != nullptr) memory->came(pointer);
   impl_->spoil(pointer, bytes, stream, "allocate");
@@ -148,6 +155,7 @@ void Device::deallocate(void* pointer, std::size_t bytes, Stream stream) noexcep
     return impl_->spoil(pointer, bytes, stream, "deallocate");
   if (memory != nullptr && memory->keeps(pointer, bytes, impl_->captures())) return;
   host::forget(pointer, bytes, host::Kind::kDevice);
+  impl_->memory.remove(bytes);
   host::Queues* queues = &impl_->queues;
   queues->given_back(pointer);
   queues->put(queue_of(stream),
@@ -159,6 +167,7 @@ void Device::deallocate(void* pointer, std::size_t bytes, Stream stream) noexcep
 
 void* Device::allocate_pinned(std::size_t bytes) {
   void* pointer = host::take(bytes, host::Kind::kPinned);
+  OPX_REQUIRE(pointer != nullptr, OutOfMemory, "no page-locked memory of the host for {} bytes", bytes);
   std::memset(pointer, kGarbage, bytes);
   return pointer;
 }
@@ -169,6 +178,7 @@ void Device::deallocate_pinned(void* pointer, std::size_t bytes) noexcept {
   host::release(pointer);
 }
 
+MemoryAccount& Device::memory() noexcept { return impl_->memory; }
 bool Device::is_device_memory(const void* pointer) noexcept {
   return host::lies_in(pointer, host::Kind::kDevice);
 }

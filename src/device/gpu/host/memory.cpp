@@ -12,7 +12,7 @@
 #include <sanitizer/asan_interface.h>
 #endif
 
-#include "base/error.hpp"
+#include "base/text.hpp"
 
 namespace opx::device::gpu::host {
 namespace {
@@ -31,9 +31,15 @@ Registry& registry() {
 
 }  // namespace
 
-std::size_t memory_free() noexcept {
-  const std::size_t used = registry().used.load();
-  return used < kMemoryTotal ? kMemoryTotal - used : 0;
+std::size_t memory_total() {
+  constexpr std::size_t kTotal = std::size_t{16} << 30;
+  const char* text = std::getenv("OPX_GPU_HOST_MEMORY");
+  return text != nullptr ? static_cast<std::size_t>(base::parse_bytes(text, "OPX_GPU_HOST_MEMORY")) : kTotal;
+}
+
+std::size_t memory_free() {
+  const std::size_t used = registry().used.load(), total = memory_total();
+  return used < total ? total - used : 0;
 }
 
 void* take(std::size_t bytes, Kind kind) {
@@ -42,8 +48,7 @@ void* take(std::size_t bytes, Kind kind) {
   const bool fits = kind == Kind::kPinned || bytes <= memory_free();
   // posix_memalign keeps the exact size, so that the wall begins at the last byte.
   if (fits && ::posix_memalign(&pointer, 256, std::max<std::size_t>(bytes, 1)) != 0) pointer = nullptr;
-  OPX_REQUIRE(pointer != nullptr, OutOfMemory, "no memory for {} bytes on {}; {} bytes of {} are free", bytes,
-              kind == Kind::kDevice ? "the GPU" : "the host (pinned)", memory_free(), kMemoryTotal);
+  if (pointer == nullptr) return nullptr;
   if (kind == Kind::kDevice) all.used += bytes;
   const std::lock_guard lock(all.mutex);
   all.held[static_cast<std::size_t>(kind)].emplace(static_cast<const std::byte*>(pointer), bytes);

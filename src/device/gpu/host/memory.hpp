@@ -8,18 +8,19 @@
 
 namespace opx::device::gpu::host {
 
-constexpr std::size_t kMemoryTotal = std::size_t{16} << 30;
+/// 16 GiB, or the environment's OPX_GPU_HOST_MEMORY ("64MiB"). Throws InvalidArgument where that is no size.
+[[nodiscard]] std::size_t memory_total();
 
 enum class Kind { kDevice, kPinned };
 
-/// 256-byte aligned. Throws OutOfMemory with what was asked for and what was free (device: of kMemoryTotal
-/// for all Devices of the process).
-void* take(std::size_t bytes, Kind kind);
+/// 256-byte aligned. Null where there is no memory for it (device: of memory_total() for all Devices of the
+/// process).
+[[nodiscard]] void* take(std::size_t bytes, Kind kind);
 /// From now on the memory counts as free and is nobody's; its bytes stay until release().
 void forget(void* pointer, std::size_t bytes, Kind kind) noexcept;
 void release(void* pointer) noexcept;
 [[nodiscard]] bool lies_in(const void* pointer, Kind kind) noexcept;
-[[nodiscard]] std::size_t memory_free() noexcept;
+[[nodiscard]] std::size_t memory_free();
 /// Under AddressSanitizer: nobody may touch it until permit().
 void forbid(void* pointer, std::size_t bytes) noexcept;
 void permit(void* pointer, std::size_t bytes) noexcept;
