@@ -93,22 +93,8 @@ else verdict good "ctest -L gpu"; fi
 grep -E '^ *[0-9]+/[0-9]+ Test|tests passed|\[  FAILED  \]|Failure' "$build/gpu_tests.txt" | tee -a "$out"
 
 head_line "compute-sanitizer"
-sanitizer=$(command -v compute-sanitizer || ls "$(dirname "$nvcc")/compute-sanitizer" 2>/dev/null)
-if [ -z "$sanitizer" ]; then verdict skipped "compute-sanitizer is not installed"
-else
-  for tool in memcheck racecheck synccheck initcheck; do
-    for test in "$build"/tests/gpu/*/gpu_*; do
-      if [ ! -x "$test" ] || [ ! -f "$test" ]; then continue; fi
-      name="$tool $(basename "$test")"
-      timeout 300 "$sanitizer" --tool $tool --error-exitcode 9 "$test" --gtest_filter='-*TooMuchMemory*:*LaunchShapes*' \
-        >"$build/sanitizer.txt" 2>&1
-      code=$?
-      if [ $code = 0 ]; then verdict good "$name"
-      elif [ $code = 124 ]; then verdict skipped "$name: more than 300 s"
-      else verdict FAILED "$name"; grep -E '=====|FAILED' "$build/sanitizer.txt" | head -n 12 | tee -a "$out"; fi
-    done
-  done
-fi
+scripts/gpu_sanitize.sh "$build" 2>&1 | tee -a "$out"
+case ${PIPESTATUS[0]} in 0) ;; 2) verdict skipped "compute-sanitizer" ;; *) failed=1 ;; esac
 
 if [ $kernels_only = 0 ]; then
   head_line "training: the same losses as on the CPU, twice the same bits, any number of ranks"

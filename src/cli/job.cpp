@@ -74,6 +74,7 @@ device::ContextOptions context_of_rank(const Environment& environment, const tra
   const Launch launch = launch_from_environment();
   const int local =
       from_environment({"OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "SLURM_LOCALID"}, world.rank());
+  options.tf32 = config.tf32;
   options.gpu = (launch.launched ? local : world.rank()) % gpus;
   return options;
 }

@@ -13,6 +13,7 @@
 
 #include "device/gpu/cuda/check.hpp"
 #include "device/gpu/device.hpp"
+#include "tensor/gpu/gemm_pieces.hpp"
 #include "tensor/kernels.hpp"
 
 namespace opx::tensor::gpu {
@@ -20,6 +21,8 @@ namespace {
 
 constexpr std::size_t kWorkspaceBytes = std::size_t{32} << 20;
 constexpr std::uint32_t kMostAlignment = 256;
+/// cuBLASLt 13.6 is reported to fail in fp32 with one algorithm where an operand has over 2^31 elements.
+constexpr Index kMostElements = Index{1} << 31;
 
 void check(cublasStatus_t status, const char* call) {
   OPX_REQUIRE(status == CUBLAS_STATUS_SUCCESS, DeviceError, "{}: {}", call, cublasLtGetStatusString(status));
@@ -144,10 +147,10 @@ std::uint32_t alignment(const void* pointer) {
   return static_cast<std::uint32_t>(std::min<std::uintptr_t>(address & (~address + 1), kMostAlignment));
 }
 
-/// False, with nothing done, where the library has no algorithm.
 template <class T>
-[[nodiscard]] bool multiply(device::Context& context, Transpose ta, Transpose tb, float alpha,
-                            MatrixView<const T> a, MatrixView<const T> b, float beta, MatrixView<float> c) {
+[[nodiscard]] bool multiply_piece(device::Context& context, Transpose ta, Transpose tb, float alpha,
+                                  MatrixView<const T> a, MatrixView<const T> b, float beta,
+                                  MatrixView<float> c) {
   constexpr bool kBf16 = sizeof(T) == 2;
   const bool at = ta == Transpose::kYes, bt = tb == Transpose::kYes;
   const Shape shape{.transpose_a = at,
@@ -171,6 +174,26 @@ template <class T>
   Plan& plan = library.plan(shape);
   if (plan.found) library.run(plan, alpha, a.data, b.data, beta, c.data);
   return plan.found;
+}
+
+/// False, with nothing done, where the library has no algorithm.
+template <class T>
+[[nodiscard]] bool multiply(device::Context& context, Transpose ta, Transpose tb, float alpha,
+                            MatrixView<const T> a, MatrixView<const T> b, float beta, MatrixView<float> c) {
+  bool done = true;
+  const auto piece = [&](const Piece& p) {
+    done = done && multiply_piece<T>(context, ta, tb, alpha, p.a(a), p.b(b), p.beta(beta), p.c(c));
+  };
+  for_each_piece({.m = c.rows,
+                  .k = ta == Transpose::kYes ? a.rows : a.cols,
+                  .n = c.cols,
+                  .lda = a.ld,
+                  .ldb = b.ld,
+                  .ldc = c.ld,
+                  .transpose_a = ta == Transpose::kYes,
+                  .transpose_b = tb == Transpose::kYes},
+                 kMostElements, piece);
+  return done;
 }
 
 Matrix<float> widened(device::Context& context, MatrixView<const bfloat16> x) {

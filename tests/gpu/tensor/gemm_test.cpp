@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "support/gpu_matrices.hpp"
+#include "tensor/gpu/gemm_pieces.hpp"
 #include "tensor/kernels.hpp"
 
 namespace opx::tensor {
@@ -51,6 +52,39 @@ class GpuGemm : public opx::test::GpuTest {
 
 TEST_F(GpuGemm, EqualsReference) { expect_products<float>(); }
 TEST_F(GpuGemm, Bfloat16EqualsReference) { expect_products<bfloat16>(); }
+
+// What keeps cuBLASLt's operands below 2^31 elements, here below a few dozen.
+TEST_F(GpuGemm, PiecesGiveTheWhole) {
+  for (const Index most : {1, 30, 100, 1000}) {
+    for (const bool at : {false, true}) {
+      for (const bool bt : {false, true}) {
+        const Index m = 19, n = 6, k = 23;
+        const auto a = Strided<float>::random(at ? k : m, at ? m : k, 2, 1);
+        const auto b = Strided<float>::random(bt ? n : k, bt ? k : n, 1, 2);
+        auto whole = Strided<float>::random(m, n, 1, 3), pieces = whole;
+        const Transpose ta = at ? Transpose::kYes : Transpose::kNo,
+                        tb = bt ? Transpose::kYes : Transpose::kNo;
+        ref::gemm(context().host(), ta, tb, 0.5F, a.read(), b.read(), 2, whole.view());
+        Index calls = 0;
+        gpu::for_each_piece({.m = m,
+                             .k = k,
+                             .n = n,
+                             .lda = a.read().ld,
+                             .ldb = b.read().ld,
+                             .ldc = whole.read().ld,
+                             .transpose_a = at,
+                             .transpose_b = bt},
+                            most, [&](const gpu::Piece& p) {
+                              ++calls;
+                              ref::gemm(context().host(), ta, tb, 0.5F, p.a(a.read()), p.b(b.read()),
+                                        p.beta(2), p.c(pieces.view()));
+                            });
+        EXPECT_LT(test::worst_difference(pieces.read(), whole.read()), 1e-5) << most;
+        EXPECT_EQ(calls == 1, most == 1000) << most;
+      }
+    }
+  }
+}
 
 TEST_F(GpuGemm, AnEmptyContractionScales) {
   OnGpu<float> a(context(), 3, 0, 0), b(context(), 0, 5, 0), c(context(), Strided<float>::random(3, 5, 1, 1));

@@ -179,6 +179,7 @@ TEST(Options, EveryRuleOfEffect) {
   const std::vector<Case> cases = {
       {"patience = 3", "eval_every = 0", "eval_every = 2"},
       {"panels = 2", "scheme = \"allreduce\"", "scheme = \"scatter\""},
+      {"tf32 = true", "device = \"cpu\"", "device = \"auto\""},
       {"model.hidden = 128", "model.layers = 1", "model.layers = 2"},
       {"model.norm = \"rms\"", "model.layers = 1", "model.layers = 2"},
       {"model.residual = true", "model.layers = 1", "model.layers = 2"},

@@ -16,7 +16,11 @@ constexpr std::size_t kSmallest = 4096;               // a page
 constexpr std::size_t kPiece = std::size_t{4} << 20;  // long enough for the full bandwidth of the bus
 constexpr std::size_t kMostUnderWay = std::size_t{64} << 20;
 
-std::size_t rounded(std::size_t bytes) noexcept { return std::bit_ceil(std::max(bytes, kSmallest)); }
+constexpr std::size_t kLargest = std::size_t{64} << 20;  // what is larger is neither rounded nor kept
+
+std::size_t rounded(std::size_t bytes) noexcept {
+  return bytes > kLargest ? bytes : std::bit_ceil(std::max(bytes, kSmallest));
+}
 
 }  // namespace
 
@@ -46,6 +50,10 @@ void* PinnedPool::take(std::size_t bytes) {
 
 void PinnedPool::give(void* pointer, std::size_t bytes) noexcept {
   if (pointer == nullptr) return;
+  if (bytes > kLargest) {
+    static_cast<void>(cudaFreeHost(pointer));
+    return;
+  }
   try {
     const std::lock_guard lock(mutex_);
     free_.emplace(rounded(bytes), pointer);

@@ -15,8 +15,8 @@
 
 namespace opx::device::gpu::cuda {
 
-/// Blocks by size, which is rounded up to a power of two. Thread-safe. Nothing may still read or write a
-/// block that is given back.
+/// Blocks by size, which is rounded up to a power of two; blocks above 64 MiB are exact and not kept.
+/// Thread-safe. Nothing may still read or write a block that is given back.
 class PinnedPool {
  public:
   PinnedPool() = default;
