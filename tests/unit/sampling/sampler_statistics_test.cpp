@@ -4,6 +4,7 @@
 // What samplers promise about chances, over many draws of a fixed seed: how often each vertex comes
 // (chi-square), how often each pair does, and that one aggregation is unbiased given v in S.
 #include <cmath>
+#include <numeric>
 
 #include <gtest/gtest.h>
 

@@ -7,11 +7,11 @@
 #include <algorithm>
 #include <map>
 #include <memory>
-#include <numeric>
 #include <set>
 #include <vector>
 
 #include "sampling/sampler.hpp"
+#include "support/fake_sampler.hpp"
 #include "support/memory_store.hpp"
 
 namespace opx::test {
@@ -44,12 +44,6 @@ inline MemoryStore hub_store(Index vertices, Index virtual_blocks, std::uint64_t
     parts[static_cast<std::size_t>(v)] = static_cast<std::int32_t>(pick(v, 10, kParts));
   store.set_parts(parts, kParts);
   return store;
-}
-
-inline std::vector<int> all_blocks(const layout::Grid& grid) {
-  std::vector<int> blocks(static_cast<std::size_t>(grid.tensor_ranks()));
-  std::iota(blocks.begin(), blocks.end(), 0);
-  return blocks;
 }
 
 /// A sampler that looks at the whole graph, on one rank.
