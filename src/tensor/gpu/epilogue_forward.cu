@@ -42,12 +42,12 @@ struct Keep {
 
  private:
   [[nodiscard]] OPX_DEVICE unsigned of_word(std::uint64_t vertex, Index word) const {
-    const auto draws = base::philox_words(
-        base::counter_words({.step = step_there != nullptr ? *step_there : step,
-                             .layer = layer,
-                             .vertex = vertex,
-                             .word = static_cast<std::uint32_t>(word)}),
-        key);
+    const auto draws =
+        base::philox_words(base::counter_words({.step = step_there != nullptr ? *step_there : step,
+                                                .layer = layer,
+                                                .vertex = vertex,
+                                                .word = static_cast<std::uint32_t>(word)}),
+                           key);
     unsigned kept = 0;
     for (unsigned h = 0; h < 8; ++h)
       kept |= static_cast<unsigned>(((draws[h / 2] >> (16 * (h % 2))) & 0xFFFFU) >= threshold) << h;
