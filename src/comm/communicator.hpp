@@ -28,6 +28,10 @@
 #include "base/function_ref.hpp"
 #include "base/types.hpp"
 
+namespace opx::device::gpu {
+struct Stream;
+}
+
 namespace opx::comm {
 
 /// Group axis of a communicator: the three tensor axes, the data axis, all tensor axes, everything.
@@ -151,6 +155,12 @@ class Communicator {
   /// Whether collectives on memory of a GPU are put on streams of the Device, so that neither starting one
   /// nor waiting for it blocks the host (NCCL).
   [[nodiscard]] virtual bool on_streams() const noexcept { return false; }
+  /// Where work that was captured before, collectives among it, is launched on `stream`: CommError where the
+  /// job has failed; and the watchdog waits for the stream, under the name `what`. Nothing without streams.
+  virtual void check_streams() {}
+  virtual void watch_stream(const device::gpu::Stream& stream, std::string what) {
+    static_cast<void>(stream), static_cast<void>(what);
+  }
 
   /// Ranks of one color (>= 0) form a group, ordered by (key, rank); never null. Sets the axis of the new
   /// group, which must not outlive the job.

@@ -74,7 +74,12 @@ BatchSource::BatchSource(const SampleData& data, const RunConfig& config,
   for (Slot& slot : slots_) slot.allocate(context_, sampler_->most_block_rows(), data_, self_normalised_);
 }
 
-BatchSource::~BatchSource() { release(); }
+BatchSource::~BatchSource() {
+  try {
+    release();
+  } catch (...) {  // a lost device has said so
+  }
+}
 
 void BatchSource::set_input(tensor::MatrixView<const float> features,
                             tensor::MatrixView<const float> aggregated) {

@@ -2,6 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "train/step_graph.hpp"
 
+#include <cstdint>
+#include <span>
+#include <string>
 #include <utility>
 
 #include "base/error.hpp"
@@ -43,7 +46,7 @@ void StepGraph::run(const StepInputs& inputs, base::FunctionRef<void()> work) {
   if (!graph_.empty()) return launch();
   if (steps_ <= kWarmUp || failures_ >= kMostFailures) return work();
   const device::gpu::GraphMemory::Use use(memory_);
-  settled_ ? capture(work) : rehearse(work);
+  agreed(settled_) ? capture(work) : rehearse(work);
 }
 
 /// The oldest page-locked inputs that have been read, else new ones.
@@ -72,31 +75,45 @@ void StepGraph::rehearse(base::FunctionRef<void()> work) {
 void StepGraph::capture(base::FunctionRef<void()> work) {
   device::gpu::Device& gpu = context_.gpu();
   const comm::Traffic before = world_.traffic();
-  gpu.begin_capture(gpu.compute(), memory_);
+  std::string failure;
   try {
+    gpu.begin_capture(gpu.compute(), memory_);
     work();
     graph_ = gpu.end_capture();
   } catch (const base::DeviceError& e) {
     gpu.abandon_capture();
-    world_.traffic() = before;
-    settled_ = false;
-    if (++failures_ == kMostFailures)
-      context_.logger().warning("no CUDA graph: a step was not captured in {} attempts: {}", failures_,
-                                e.what());
-    return rehearse(work);
+    failure = e.what();
   } catch (...) {
     gpu.abandon_capture();
     throw;
   }
   traffic_ = world_.traffic().since(before);
   world_.traffic() = before;
-  launch();
+  if (agreed(failure.empty())) return launch();
+  graph_ = device::gpu::GraphExec();
+  memory_.forget_graph();
+  settled_ = false;
+  if (++failures_ == kMostFailures)
+    context_.logger().warning("no CUDA graph: a step was not captured in {} attempts: {}", failures_,
+                              failure.empty() ? "another rank's was not" : failure);
+  rehearse(work);
 }
 
 void StepGraph::launch() {
+  world_.check_streams();
   context_.gpu().launch(graph_, context_.gpu().compute());
+  world_.watch_stream(context_.gpu().compute(), "a captured step");
   world_.traffic() += traffic_;
   ++launches_;
+}
+
+bool StepGraph::agreed(bool here) {
+  if (world_.size() == 1) return here;
+  const comm::Traffic counted = world_.traffic();
+  std::int32_t everywhere = here ? 1 : 0;
+  world_.all_reduce(std::span(&everywhere, 1), comm::ReduceOp::kMin, comm::CommPurpose::kSetup);
+  world_.traffic() = counted;
+  return everywhere != 0;
 }
 
 }  // namespace opx::train

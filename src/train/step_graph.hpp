@@ -32,8 +32,8 @@ class StepGraph {
   /// In memory of the GPU: those of the step under way.
   [[nodiscard]] const tensor::deferred::StepInputs* inputs() const noexcept { return inputs_.data(); }
   /// One step: `work` puts it on the compute stream and those that wait for it, the same work every time but
-  /// for what it reads from inputs(), and it does not let the host wait. Where the capture fails, steps run
-  /// as ever, with a warning.
+  /// for what it reads from inputs(), and it does not let the host wait. Where the capture fails on any
+  /// rank, steps run as ever on all, with a warning. Collective.
   void run(const tensor::deferred::StepInputs& inputs, base::FunctionRef<void()> work);
   /// Steps that were one launch.
   [[nodiscard]] Index launches() const noexcept { return launches_; }
@@ -48,6 +48,8 @@ class StepGraph {
   void rehearse(base::FunctionRef<void()> work);
   void capture(base::FunctionRef<void()> work);
   void launch();
+  /// Whether it is so on every rank: NCCL's collectives are captured, and launched so, on all ranks or none.
+  [[nodiscard]] bool agreed(bool here);
 
   device::Context& context_;
   comm::Communicator& world_;

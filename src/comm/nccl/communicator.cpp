@@ -67,6 +67,7 @@ class NcclRequest final : public Request::Impl {
   }
   // The kernels of aborted communicators leave the buffers.
   void cancel() noexcept override {
+    if (link_->device().capturing()) return;  // nothing of it runs: the capture is given up
     link_->fail("a collective was given up while an error unwinds", false);
     try {
       follow();
@@ -148,6 +149,10 @@ class NcclCommunicator final : public Communicator {
   Traffic& traffic() noexcept override { return inner_->traffic(); }
   std::string_view backend() const noexcept override { return "nccl"; }
   bool on_streams() const noexcept override { return true; }
+  void check_streams() override { member_.link().check(); }
+  void watch_stream(const gpu::Stream& stream, std::string what) override {
+    static_cast<void>(member_.link().launched(std::move(what), stream));
+  }
   std::unique_ptr<Communicator> split(int color, int key, CommAxis axis) override {
     return std::make_unique<NcclCommunicator>(member_.shared_link(), inner_->split(color, key, axis));
   }

@@ -49,6 +49,8 @@ class GraphMemory {
   void restart();
   /// Bytes of all blocks; the same before and after a run: the next one will ask for nothing new.
   [[nodiscard]] std::size_t bytes() const;
+  /// The graph that was captured with it is gone: another may be.
+  void forget_graph() noexcept { end_capture(false); }
 
  private:
   friend class Device;

@@ -132,7 +132,9 @@ TEST(GpuMemoryPlan, RemediesTakeLessAndAreSorted) {
   for (const MemoryRemedy& r : remedies) {
     flags.push_back(r.flags.substr(0, r.flags.find(" (")));
     EXPECT_LT(r.total, before);
-    if (r.flags.starts_with("--ranks")) EXPECT_LE(r.total, memory);
+    if (r.flags.starts_with("--ranks")) {
+      EXPECT_LE(r.total, memory);
+    }
   }
   EXPECT_TRUE(std::ranges::is_sorted(remedies, {}, &MemoryRemedy::total));
   EXPECT_THAT(flags, testing::UnorderedElementsAre("--mode mini", testing::StartsWith("--ranks ")));

@@ -365,6 +365,7 @@ void Device::order(Stream before, Stream after) {
 
 void Device::wait_on_host(const Event& event) {
   impl_->refuse_in_capture("wait_on_host");
+  impl_->use();  // a new thread's first call would make a context on GPU 0
   if (reached(event)) return;
   add(impl_->counters.host_waits, 1);
   impl_->checked(cudaEventSynchronize(state_of(event).event), "cudaEventSynchronize");
@@ -395,8 +396,9 @@ void Device::begin_capture(Stream stream, GraphMemory& memory) {
   OPX_REQUIRE(impl_->origin == nullptr, DeviceError, "a capture is under way");
   memory.begin_capture();
   impl_->use();
-  impl_->checked(cudaStreamBeginCapture(native(stream), cudaStreamCaptureModeThreadLocal),
-                 "cudaStreamBeginCapture");
+  const cudaError_t begun = cudaStreamBeginCapture(native(stream), cudaStreamCaptureModeThreadLocal);
+  if (begun != cudaSuccess) memory.end_capture(false);
+  impl_->checked(begun, "cudaStreamBeginCapture");
   impl_->origin = native(stream);
   impl_->captured_memory = &memory;
   impl_->capturer = std::this_thread::get_id();
