@@ -72,6 +72,8 @@ class Info : public Command {
     const graph::DegreeSummary degrees = graph::summarise_degrees(context, *store);
     Json json = store_json(info, degrees);
     std::string text = counts_text(info, degrees);
+    OPX_REQUIRE(device_ != "cpu" || (features_on_ == "device" && gpu_memory_.empty()), InvalidArgument,
+                "--features-on and --gpu-memory are for the plan of a GPU: --device cuda");
     if (device_ == "cpu")
       add_memory(info, json, text);
     else
@@ -115,6 +117,8 @@ class Info : public Command {
     sub.add_option("--gpu-memory", gpu_memory_,
                    "Of a GPU, for the plan: 80GiB [that of GPU 0, if there is one]")
         ->type_name("SIZE");
+    sub.add_option("--features-on", features_on_, "Of the GPU's plan, mode full: device or host [device]")
+        ->check(CLI::IsMember({"device", "host"}));
     sub.add_option("--wire", wire_, "Type on the wire, for memory [fp32]")
         ->check(CLI::IsMember({"fp32", "bf16"}));
     sub.add_option("--seed", seed_, "Seed of the policies that are compared [0]")->type_name("INT");
@@ -133,6 +137,7 @@ class Info : public Command {
     train::RunConfig config;
     config.model = model_;
     config.wire = wire_;
+    if (!mini && info.feature_dim > 0) config.features_on = features_on_;
     if (info.feature_dim == 0) config.model.features = "learned";
     if (mini) config.mode = "mini";
     if (mini && batch_ratio_ > 0) config.mini.batch_ratio = batch_ratio_;
@@ -209,7 +214,7 @@ class Info : public Command {
   bool schemes_ = false, provenance_ = false, verify_ = false;
   std::uint64_t seed_ = 0;
   double batch_ratio_ = 0;
-  std::string device_ = "cpu", gpu_memory_, wire_ = "fp32";
+  std::string device_ = "cpu", gpu_memory_, wire_ = "fp32", features_on_ = "device";
   train::ModelConfig model_;
 };
 

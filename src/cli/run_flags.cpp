@@ -41,8 +41,9 @@ CLI::Option* add(CLI::App& app, const train::Option& option, std::string& text) 
 }  // namespace
 
 bool is_rank_option(const train::Option& option) {
-  constexpr std::array<std::string_view, 10> kKeys = {"ranks",  "grid", "threads", "device",  "tf32",
-                                                      "scheme", "wire", "panels",  "timeout", "dataset"};
+  constexpr std::array<std::string_view, 11> kKeys = {"ranks",       "grid",    "threads", "device",
+                                                      "features_on", "tf32",    "scheme",  "wire",
+                                                      "panels",      "timeout", "dataset"};
   return std::ranges::find(kKeys, option.key) != kKeys.end();
 }
 

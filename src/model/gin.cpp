@@ -70,11 +70,13 @@ class Gin final : public ConvolutionBase {
     return epilogue;
   }
   Array dense(const Operand& operand) {
-    return operand.dropout.rate > 0 ? materialise(env_.context, env_.workspace, operand, nullptr) : operand.x;
+    const bool as_it_is = operand.dropout.rate <= 0 && !operand.on_host;
+    return as_it_is ? operand.x : materialise(env_.context, env_.workspace, operand, nullptr);
   }
   /// Always a copy: the sum is built on it.
   Array stored(const Operand& operand) {
-    if (operand.dropout.rate > 0) return materialise(env_.context, env_.workspace, operand, nullptr);
+    if (operand.dropout.rate > 0 || operand.on_host)
+      return materialise(env_.context, env_.workspace, operand, nullptr);
     Array y = env_.workspace.take(operand.x.rows(), operand.x.cols());
     tensor::copy(env_.context, operand.x.view(), y.view());
     return y;

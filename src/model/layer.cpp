@@ -73,6 +73,8 @@ tensor::RowMoments Layer::moments(Index rows) {
 
 Array Layer::forward(ConvolutionInput input, const Pass& pass) {
   Array residual = residual_ ? input.x.x : Array();
+  if (residual_ && input.x.on_host)
+    residual = materialise(env_.context, env_.workspace, {input.x.x, {}, nullptr, true}, nullptr);
   Array q = convolution_->forward(std::move(input), pass.training);
   const base::PhaseScope scope = env_.elementwise();
   tensor::Epilogue e = epilogue(pass);

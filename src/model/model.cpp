@@ -22,7 +22,10 @@ Model::Model(device::Context& context, parallel::ProcessGrid& grid, const layout
               DimensionMismatch, "features are {} x {}, the model takes {} x {}", features_.rows(),
               features_.cols(), shard.block_rows, spec_.widths.front());
   add_layers(grid, aggregator);
-  if (spec_.cached()) cache_first_aggregation(aggregator, shard.block_rows);
+  if (streams())
+    keep_on_host(aggregator);
+  else if (spec_.cached())
+    cache_first_aggregation(aggregator, shard.block_rows);
   if (!spec_.learned_features) return;
   const device::MemoryUse use(context_, "gradients");
   learned_gradient_ = tensor::Matrix<float>(context_, shard.block_rows, spec_.widths.front());
@@ -67,6 +70,15 @@ void Model::cache_first_aggregation(parallel::Aggregator& aggregator, Index rows
   if (!spec_.reads_features()) features_ = {}, input_ = {};
 }
 
+void Model::keep_on_host(parallel::Aggregator& aggregator) {
+  const device::MemoryUse use(context_, "panels of the aggregated features");
+  if (spec_.cached())
+    host_aggregated_ = host_aggregation(context_, aggregator, std::as_const(features_).view());
+  if (spec_.reads_features()) host_features_ = host_matrix(context_, std::as_const(features_).view());
+  features_ = {};
+  input_ = host_features_.view(), aggregated_input_ = host_aggregated_.view();
+}
+
 tensor::MatrixView<float> Model::learned_features() noexcept {
   return spec_.learned_features ? features_.view() : tensor::MatrixView<float>();
 }
@@ -82,15 +94,21 @@ tensor::Dropout Model::input_dropout(const Pass& pass, std::uint32_t stream) con
   return rows_.dropout(spec_.input_dropout, spec_.seed, pass.step, stream, pass.step_there);
 }
 
+// On a GPU in panels wherever it is: the same bits from both memories.
+Operand Model::constant(tensor::MatrixView<float> x, const tensor::Dropout& dropout) const {
+  constexpr Index kPanelElements = Index{1} << 23;
+  return {Array::borrow(x), dropout, nullptr, streams(), context_.on_gpu() ? kPanelElements : 0};
+}
+
 ConvolutionInput Model::first_input(const Pass& pass) {
-  Operand x{Array::borrow(input_), input_dropout(pass, kInputStream)};
+  Operand x = constant(input_, input_dropout(pass, kInputStream));
   if (spec_.cached()) {
-    x.masks = &panel_masks_[0];
-    return {
-        std::move(x),
-        {Array::borrow(aggregated_input_), input_dropout(pass, kAggregatedInputStream), &panel_masks_[1]}};
+    Operand h = constant(aggregated_input_, input_dropout(pass, kAggregatedInputStream));
+    x.masks = &panel_masks_[0], h.masks = &panel_masks_[1];
+    return {std::move(x), std::move(h)};
   }
-  if (x.dropout.rate <= 0) return {std::move(x), {}};
+  x.panel = 0;
+  if (x.dropout.rate <= 0 && !x.on_host) return {std::move(x), {}};
   tensor::PassMask* mask = spec_.learned_features ? &input_mask_ : nullptr;
   if (mask != nullptr && mask->words_per_row() == 0)
     *mask = tensor::PassMask(context_, x.x.rows(), x.x.cols());

@@ -16,6 +16,7 @@
 
 #include "base/function_ref.hpp"
 #include "layout/graph_shard.hpp"
+#include "model/host_input.hpp"
 #include "model/layer.hpp"
 #include "parallel/process_grid.hpp"
 
@@ -25,7 +26,8 @@ class Model {
  public:
   /// `features`: block_rows x widths[0] rows of this rank's vertices (or of the learned table), padded rows
   /// zero. Collective over grid.tensor(): with the first aggregation cached A X is computed here, and the
-  /// features are freed unless the model needs them beside it. `shard` must have transposes for training.
+  /// features are freed unless the model needs them beside it. With spec.host_input on a GPU, `features` are
+  /// memory of the host, and what is kept is page-locked. `shard` must have transposes for training.
   /// `parameters`: shared with other models of the same spec; null: of its own.
   Model(device::Context& context, parallel::ProcessGrid& grid, const layout::GraphShard& shard,
         parallel::Aggregator& aggregator, ModelSpec spec, tensor::Matrix<float>&& features,
@@ -69,6 +71,9 @@ class Model {
  private:
   void add_layers(parallel::ProcessGrid& grid, parallel::Aggregator& aggregator);
   void cache_first_aggregation(parallel::Aggregator& aggregator, Index rows);
+  [[nodiscard]] bool streams() const noexcept { return spec_.host_input && context_.on_gpu(); }
+  void keep_on_host(parallel::Aggregator& aggregator);
+  [[nodiscard]] Operand constant(tensor::MatrixView<float> x, const tensor::Dropout& dropout) const;
   [[nodiscard]] ConvolutionInput first_input(const Pass& pass);
   [[nodiscard]] tensor::Dropout input_dropout(const Pass& pass, std::uint32_t stream) const;
 
@@ -78,6 +83,7 @@ class Model {
   std::shared_ptr<Parameters> parameters_;
   Workspace workspace_;
   tensor::Matrix<float> features_, aggregated_, learned_gradient_;
+  HostMatrix host_features_, host_aggregated_;          ///< in place of these two, with host_input on a GPU
   tensor::MatrixView<float> input_, aggregated_input_;  ///< features_ and aggregated_, or what is bound
   tensor::PassMask input_mask_;
   std::array<std::vector<tensor::PassMask>, 2> panel_masks_;  ///< of x and A x with dropout

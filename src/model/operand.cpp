@@ -3,9 +3,11 @@
 #include "model/operand.hpp"
 
 #include <algorithm>
+#include <optional>
 
 #include "base/function_ref.hpp"
 #include "base/timer.hpp"
+#include "model/host_input.hpp"
 #include "tensor/gemm.hpp"
 
 namespace opx::model {
@@ -29,42 +31,62 @@ tensor::PassMask* mask_of(device::Context& context, const Operand& operand, Inde
   return &mask;
 }
 
+/// Rows of a panel; of the caller's panels a multiple of 64, so that panels begin on lines of memory.
+Index panel_rows(const Operand& operand) {
+  const Index elements = operand.panel > 0 ? operand.panel : kPanelElements;
+  const Index rows = std::max<Index>(elements / std::max<Index>(operand.x.cols(), 1), 64);
+  return std::min(operand.panel > 0 ? rows / 64 * 64 : rows, std::max<Index>(operand.x.rows(), 64));
+}
+
+tensor::Dropout dropout_of(const Operand& operand, Range rows) {
+  tensor::Dropout dropout = operand.dropout;
+  dropout.vertex_begin += rows.begin;
+  if (!dropout.vertices.empty())
+    dropout.vertices =
+        dropout.vertices.subspan(static_cast<std::size_t>(rows.begin), static_cast<std::size_t>(rows.size()));
+  return dropout;
+}
+
 /// Calls body(rows, dropout(x) of these rows) panel by panel. `drawn`: the operand's masks are filled.
 void for_each_panel(device::Context& context, Workspace& workspace, const Operand& operand, bool drawn,
                     base::FunctionRef<void(Range, MatrixView<const float>)> body) {
   const MatrixView<float> x = operand.x.view();
-  const Index panel =
-      std::clamp<Index>(kPanelElements / std::max<Index>(x.cols, 1), 64, std::max<Index>(x.rows, 64));
-  const Array scratch = workspace.take(std::min(panel, x.rows), x.cols);
+  const Index panel = panel_rows(operand);
+  const bool drops = operand.dropout.rate > 0;
+  const Array scratch = drops ? workspace.take(std::min(panel, x.rows), x.cols) : Array();
   // Of batches of different sizes all find their memory.
   const Index most =
       std::max(panel, std::min(kPanelElements / std::max<Index>(x.cols, 1), workspace.reserved_rows()));
   const float scale = static_cast<float>(1 / (1 - static_cast<double>(operand.dropout.rate)));
-  for (Index begin = 0; begin < x.rows; begin += panel) {
-    const Range rows{begin, std::min(begin + panel, x.rows)};
-    tensor::Dropout dropout = operand.dropout;
-    dropout.vertex_begin += begin;
-    if (!dropout.vertices.empty())
-      dropout.vertices =
-          dropout.vertices.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(rows.size()));
-    const auto out = scratch.view().middle_rows({0, rows.size()});
-    {
+  std::optional<PanelStream> stream;
+  if (operand.on_host) stream.emplace(context, workspace, x, panel);
+  for (Index k = 0; k * panel < x.rows; ++k) {
+    const Range rows{k * panel, std::min((k + 1) * panel, x.rows)};
+    MatrixView<const float> part = x.middle_rows(rows);
+    if (stream) part = stream->panel(k);
+    if (drops) {
       const PhaseScope scope(context.clock(), Phase::kElementwise, "dropout");
-      tensor::PassMask* mask = mask_of(context, operand, begin / panel, drawn ? 0 : rows.size(), most);
+      const auto out = scratch.view().middle_rows({0, rows.size()});
+      tensor::PassMask* mask = mask_of(context, operand, k, drawn ? 0 : rows.size(), most);
       if (drawn && mask != nullptr)
-        tensor::masked_scale(context, x.middle_rows(rows), *mask, scale, out);
+        tensor::masked_scale(context, part, *mask, scale, out);
       else
-        tensor::dropout_forward(context, x.middle_rows(rows), dropout, out, mask);
+        tensor::dropout_forward(context, part, dropout_of(operand, rows), out, mask);
+      part = out;
     }
     const PhaseScope scope(context.clock(), Phase::kGemm, "gemm");
-    body(rows, out);
+    body(rows, part);
   }
+}
+
+bool in_one(const Operand& operand) {
+  return (operand.dropout.rate <= 0 && operand.panel == 0 && !operand.on_host) || operand.x.rows() == 0;
 }
 
 }  // namespace
 
 Operand Operand::first_rows(Index rows) const {
-  Operand part{x.first_rows(rows), dropout, rows == x.rows() ? masks : nullptr};
+  Operand part{x.first_rows(rows), dropout, rows == x.rows() ? masks : nullptr, on_host, panel};
   if (!dropout.vertices.empty())
     part.dropout.vertices = dropout.vertices.first(static_cast<std::size_t>(rows));
   return part;
@@ -72,7 +94,7 @@ Operand Operand::first_rows(Index rows) const {
 
 void transform(device::Context& context, Workspace& workspace, const Operand& operand,
                MatrixView<const float> w, float beta, MatrixView<float> q) {
-  if (operand.dropout.rate <= 0) {
+  if (in_one(operand)) {
     const PhaseScope scope(context.clock(), Phase::kGemm, "gemm");
     tensor::gemm(context, Transpose::kNo, Transpose::kNo, 1, operand.x.view(), w, beta, q);
     return;
@@ -84,7 +106,7 @@ void transform(device::Context& context, Workspace& workspace, const Operand& op
 
 void weight_gradient(device::Context& context, Workspace& workspace, const Operand& operand,
                      MatrixView<const float> dq, MatrixView<float> dw) {
-  if (operand.dropout.rate <= 0 || operand.x.rows() == 0) {
+  if (in_one(operand)) {
     const PhaseScope scope(context.clock(), Phase::kGemm, "gemm");
     tensor::gemm(context, Transpose::kYes, Transpose::kNo, 1, operand.x.view(), dq, 0, dw);
     return;
@@ -99,7 +121,16 @@ Array materialise(device::Context& context, Workspace& workspace, const Operand&
                   tensor::PassMask* mask) {
   Array y = workspace.take(operand.x.rows(), operand.x.cols());
   const PhaseScope scope(context.clock(), Phase::kElementwise, "dropout");
-  tensor::dropout_forward(context, operand.x.view(), operand.dropout, y.view(), mask);
+  MatrixView<const float> x = operand.x.view();
+  if (operand.on_host && x.size() > 0) {
+    device::gpu::Device& gpu = context.gpu();
+    const auto bytes = [](Index columns) { return static_cast<std::size_t>(columns) * sizeof(float); };
+    gpu.copy_2d(y.view().data, bytes(y.view().ld), x.data, bytes(x.ld), bytes(x.cols),
+                static_cast<std::size_t>(x.rows), gpu.compute());
+    x = y.view();
+  }
+  if (operand.dropout.rate > 0 || !operand.on_host)
+    tensor::dropout_forward(context, x, operand.dropout, y.view(), mask);
   return y;
 }
 

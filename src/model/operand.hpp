@@ -22,6 +22,10 @@ struct Operand {
   /// One for each panel: transform() fills them, weight_gradient() of the same operand reads them. May be
   /// null.
   std::vector<tensor::PassMask>* masks = nullptr;
+  bool on_host = false;  ///< x is page-locked memory of the host (host_input.hpp), contiguous
+  /// Elements of a panel of rows, in which products run even without dropout; 0: the whole of x where there
+  /// is none. Results depend on it by rounding.
+  Index panel = 0;
   [[nodiscard]] bool empty() const noexcept { return x.empty(); }
   [[nodiscard]] Operand first_rows(Index rows) const;
   void reset() noexcept { *this = Operand(); }

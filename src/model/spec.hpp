@@ -38,6 +38,7 @@ struct ModelSpec {
   Order order = Order::kAuto;
   bool few_last_rows =
       false;  ///< the last layer gives few of the rows that it takes: order auto aggregates first there
+  bool host_input = false;  ///< on a GPU: the constant input stays in page-locked memory of the host
   std::uint64_t seed = 0;
 
   [[nodiscard]] Index layers() const noexcept { return static_cast<Index>(widths.size()) - 1; }

@@ -69,9 +69,10 @@ struct RunConfig {
   int ranks = 1;    ///< ranks as threads, where not under MPI
   int threads = 0;  ///< of each rank; 0: cores / ranks on this node
   std::string device = "auto";
-  bool tf32 = false;               ///< on a GPU: fp32 products by TF32
-  std::string scheme = "scatter";  ///< scatter | allreduce
-  std::string wire = "fp32";       ///< fp32 | bf16
+  std::string features_on = "device";  ///< device | host (page-locked, streamed to the GPU)
+  bool tf32 = false;                   ///< fp32 products on a GPU by TF32
+  std::string scheme = "scatter";      ///< scatter | allreduce
+  std::string wire = "fp32";           ///< fp32 | bf16
   int panels = 0;
   std::string cuda_graph = "off";  ///< on | off
   std::uint64_t seed = 0;

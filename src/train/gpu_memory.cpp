@@ -24,8 +24,9 @@ constexpr std::int64_t kMiB = std::int64_t{1} << 20;
 constexpr std::int64_t kLibraries = 32 * kMiB;     // work space of cuBLASLt (tensor/gpu/gemm_cublaslt.cpp)
 constexpr std::int64_t kRuntime = 700 * kMiB;      // CUDA's context, kernels of ours and of the libraries
 constexpr std::int64_t kCollectives = 400 * kMiB;  // NCCL's channels, several communicators
-constexpr double kFragments = 0.02;                // of what is counted
-constexpr std::int64_t kStaging = 64 * kMiB;       // pieces of copies from pageable memory under way
+constexpr std::int64_t kPanelElements = std::int64_t{1} << 23;  // of model::Model
+constexpr double kFragments = 0.02;                             // of what is counted
+constexpr std::int64_t kStaging = 64 * kMiB;  // pieces of copies from pageable memory under way
 constexpr std::int64_t kMostRanks = 1024;
 
 std::int64_t sum(const std::vector<MemoryComponent>& components) noexcept {
@@ -75,7 +76,7 @@ class Planner {
     on_device("gradients", parts_.replicated() + kFloat * parts_.rows() * parts_.learned_columns());
     on_device("work space and staging", workspace(rows));
     on_device("parameters and optimiser", parts_.replicated() + parts_.optimizer_state());
-    const std::int64_t setup = parts_.setup(out_.device.front().bytes);
+    const std::int64_t setup = on_host() ? 0 : parts_.setup(out_.device.front().bytes);
     if (setup > out_.counted()) on_device("set-up beyond the steps", setup - out_.counted());
     out_.reserve = kRuntime + kLibraries + (grid_.ranks() > 1 ? kCollectives : 0) +
                    static_cast<std::int64_t>(kFragments * static_cast<double>(out_.counted()));
@@ -85,16 +86,25 @@ class Planner {
 
  private:
   void on_device(const char* what, std::int64_t bytes) { out_.device.push_back({what, bytes}); }
-  void on_host(const char* what, std::int64_t bytes) { out_.host.push_back({what, bytes}); }
+  void beside(const char* what, std::int64_t bytes) { out_.host.push_back({what, bytes}); }
 
   [[nodiscard]] std::int64_t features() const {
-    return kFloat * parts_.rows() * (parts_.constant_columns() + parts_.learned_columns());
+    return on_host() ? 0 : kFloat * parts_.rows() * (parts_.constant_columns() + parts_.learned_columns());
   }
   [[nodiscard]] std::int64_t workspace(Index rows) const {
-    std::int64_t bytes = parts_.gathered(rows, true) + cut_rows(parts_, grid_, spec_);
+    std::int64_t bytes = parts_.gathered(rows, true) + cut_rows(parts_, grid_, spec_) + panels();
     if (config_.mode != "mini") return bytes;
     const std::int64_t evaluation = config_.mini.sampled_eval ? 0 : parts_.gathered(parts_.rows(), false);
     return bytes + std::max(parts_.setup_workspace(), evaluation);
+  }
+  [[nodiscard]] bool on_host() const { return config_.features_on == "host"; }
+  /// Two panels on the way and one after dropout; before the steps two times 64 columns
+  /// (model/host_input.hpp).
+  [[nodiscard]] std::int64_t panels() const {
+    if (!on_host()) return 0;
+    const std::int64_t whole = parts_.rows() * parts_.width(0);
+    const std::int64_t in_steps = std::min(whole, kPanelElements) * (spec_.input_dropout > 0 ? 3 : 2);
+    return kFloat * std::max(in_steps, 2 * parts_.rows() * std::min<Index>(parts_.width(0), 64));
   }
   void add_batches(Index rows) {
     const MiniConfig& mini = config_.mini;
@@ -103,12 +113,16 @@ class Planner {
                                               : kFloat * parts_.rows() * parts_.tape().evaluation());
   }
   void add_host() {
-    on_host("labels and splits", truth(parts_, info_));
-    on_host("logits of an evaluation", kFloat * parts_.rows() * spec_.widths.back());
-    on_host("load: tiles and features before they are copied",
-            out_.device.front().bytes + kFloat * parts_.rows() * parts_.width(0));
-    on_host("page-locked pieces of copies", kStaging);
+    beside("labels and splits", truth(parts_, info_));
+    beside("logits of an evaluation", kFloat * parts_.rows() * spec_.widths.back());
+    beside("load: tiles and features before they are copied",
+           out_.device.front().bytes + kFloat * parts_.rows() * parts_.width(0));
+    beside("page-locked pieces of copies", kStaging);
     out_.pinned = kStaging;
+    if (!on_host()) return;
+    const std::int64_t features = kFloat * parts_.rows() * parts_.constant_columns();
+    beside("features, page-locked", features);
+    out_.pinned += features;
   }
 
   const graph::StoreInfo& info_;
@@ -169,8 +183,11 @@ std::vector<MemoryRemedy> memory_remedies(const graph::StoreInfo& info, const la
   };
   if (config.wire == "fp32" && grid.tensor_ranks() > 1)
     consider("--wire bf16", [](RunConfig& c) { c.wire = "bf16"; });
-  if (config.mode == "full" && config.model.features == "given" && config.scheme == "scatter")
-    consider("--mode mini", [](RunConfig& c) { c.mode = "mini"; });
+  const bool given = config.model.features == "given" && config.scheme == "scatter";
+  if (config.mode == "full" && given && config.features_on == "device")
+    consider("--features-on host", [](RunConfig& c) { c.features_on = "host"; });
+  if (config.mode == "full" && given)
+    consider("--mode mini", [](RunConfig& c) { c.mode = "mini", c.features_on = "device"; });
   if (config.mode == "mini") {
     consider("a tenth of the batch", [](RunConfig& c) { c.mini.batch_ratio /= 10, c.mini.batch_size /= 10; });
     if (!config.mini.sampled_eval)

@@ -155,6 +155,7 @@ model::ModelSpec make_spec(const RunConfig& config, Index input, Index output) {
   spec.residual = m.residual;
   spec.learned_features = m.features == "learned";
   spec.cache_first = m.first_aggregation == "cached";
+  spec.host_input = config.features_on == "host";
   spec.seed = config.seed;
   const auto hidden = static_cast<std::size_t>(m.layers - 1);
   OPX_REQUIRE(m.layers >= 1, InvalidArgument, "a model needs at least one layer, not {}", m.layers);

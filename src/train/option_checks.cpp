@@ -89,6 +89,15 @@ void validate_backend(const RunConfig& config) {
               config.scheme);
 }
 
+void validate_features_on(const RunConfig& config) {
+  OPX_REQUIRE(config.features_on == "device" || config.cuda_graph == "off", InvalidArgument,
+              "features_on host streams the features in every step: not with cuda_graph on");
+  OPX_REQUIRE(config.features_on == "device" || (config.mode == "full" && config.scheme == "scatter"),
+              InvalidArgument,
+              "features_on host serves mode full with scheme scatter, not mode {} with scheme {}",
+              config.mode, config.scheme);
+}
+
 }  // namespace
 
 void resolve(RunConfig& config) {
@@ -107,6 +116,7 @@ void validate(const RunConfig& config, const GivenOptions* given) {
     check_effects(config);
   validate_mini(config);
   validate_backend(config);
+  validate_features_on(config);
 }
 
 }  // namespace opx::train

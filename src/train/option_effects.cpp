@@ -40,6 +40,11 @@ constexpr std::string_view kOneLayer = "a model of one layer has no hidden layer
 constexpr std::array kRules = {
     Rule{"patience", [](const RunConfig& c) { return c.patience == 0 || c.eval_every > 0; },
          "it counts evaluations, and eval_every 0 evaluates at the end only"},
+    Rule{"features_on",
+         [](const RunConfig& c) {
+           return c.features_on == "device" || (c.device != "cpu" && c.model.features == "given");
+         },
+         "it is for given features on a GPU"},
     Rule{"tf32", [](const RunConfig& c) { return !c.tf32 || c.device != "cpu"; },
          "it is for products on a GPU, and device is cpu"},
     Rule{"panels", [](const RunConfig& c) { return c.panels == 0 || c.scheme == "scatter"; },

@@ -43,6 +43,7 @@ RunParts open_checkpoint(device::Context& context, comm::Communicator& world, co
   own.mini = {};
   own.grid = config.grid;
   own.device = config.device;
+  own.features_on = config.features_on;
   own.tf32 = config.tf32;
   own.scheme = "scatter";  // parameters are the same in both schemes
   own.wire = config.wire;

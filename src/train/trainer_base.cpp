@@ -90,6 +90,7 @@ void TrainerBase::move_to_gpu(tensor::Matrix<float>& features) {
   comm::agree(grid_.tensor(), [&] {
     const device::MemoryUse shards(context_, "shards");
     shard_ = parallel::to_device(context_, shard_);
+    if (spec_.host_input) return;
     const device::MemoryUse use(context_, "features");
     tensor::Matrix<float> resident(context_, features.rows(), features.cols());
     device::copy_to_device(context_, std::as_const(features).span(), resident.span());

@@ -61,6 +61,10 @@ TEST_F(GpuMemory, ThePlanIsCloseToWhatIsTaken) {
   RunConfig config = test::training_config("gcn");
   check(store, config, {});
   check(store, config, {.gx = 2, .gy = 1, .gz = 2});
+  config.features_on = "host";
+  check(store, config, {});
+  check(directed, config, {.gx = 1, .gy = 2});
+  config.features_on = "device";
   config.model.features = "learned";
   config.model.feature_dim = 20;
   check(store, config, {});
@@ -137,7 +141,8 @@ TEST(GpuMemoryPlan, RemediesTakeLessAndAreSorted) {
     }
   }
   EXPECT_TRUE(std::ranges::is_sorted(remedies, {}, &MemoryRemedy::total));
-  EXPECT_THAT(flags, testing::UnorderedElementsAre("--mode mini", testing::StartsWith("--ranks ")));
+  EXPECT_THAT(flags, testing::UnorderedElementsAre("--mode mini", "--features-on host",
+                                                   testing::StartsWith("--ranks ")));
 }
 
 }  // namespace

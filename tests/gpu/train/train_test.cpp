@@ -138,6 +138,46 @@ TEST_F(GpuTrain, TwoRunsAreEqualToTheBit) {
   }
 }
 
+// Features in the host's memory give the bits of features in the GPU's.
+TEST_F(GpuTrain, FeaturesOnTheHostChangeNoBit) {
+  for (const std::size_t which : {0U, 1U, 3U, 4U}) {
+    for (const char* aggregation : {"cached", "recomputed"}) {
+      const Scenario& s = kScenarios[which];
+      const test::MemoryStore store = store_of(s);
+      RunConfig config = config_of(s, 3);
+      config.model.hidden = {12};  // as wide as the features: the first residual reads them
+      config.model.first_aggregation = aggregation;
+      for (const double dropout : {-1.0, 0.0}) {
+        config.model.input_dropout = dropout;
+        config.features_on = "device";
+        const Curve want = run_alone(context(), store, config);
+        config.features_on = "host";
+        const Curve got = run_alone(context(), store, config);
+        EXPECT_EQ(got.losses, want.losses) << s.name << " " << aggregation << " " << dropout;
+        EXPECT_EQ(got.parameters, want.parameters) << s.name << " " << aggregation << " " << dropout;
+        EXPECT_EQ(got.valid_loss, want.valid_loss) << s.name << " " << aggregation << " " << dropout;
+      }
+    }
+  }
+}
+
+TEST_F(GpuTrain, FeaturesOnTheHostOnAGrid) {
+  const test::MemoryStore store = store_of(kScenarios[1]);
+  RunConfig config = config_of(kScenarios[1], 2);
+  const layout::Grid grid{.gx = 2, .gy = 2};
+  std::vector<Curve> curves(2);
+  for (const std::string place : {"device", "host"}) {
+    config.features_on = place;
+    comm::run_threads(grid.tensor_ranks(), {}, [&](comm::Communicator& world) {
+      device::Context own({.threads = 1, .gpu = 0});
+      const Curve curve = run(own, world, grid, store, config);
+      if (world.rank() == 0) curves[place == "host" ? 1 : 0] = curve;
+    });
+  }
+  EXPECT_EQ(curves[0].losses, curves[1].losses);
+  EXPECT_EQ(curves[0].parameters, curves[1].parameters);
+}
+
 TEST_F(GpuTrain, GridsOfRanksOnOneGpu) {
   const Scenario& s = kScenarios[1];
   const test::MemoryStore store = store_of(s);

@@ -180,6 +180,8 @@ TEST(Options, EveryRuleOfEffect) {
       {"patience = 3", "eval_every = 0", "eval_every = 2"},
       {"panels = 2", "scheme = \"allreduce\"", "scheme = \"scatter\""},
       {"tf32 = true", "device = \"cpu\"", "device = \"auto\""},
+      {"features_on = \"host\"", "device = \"cpu\"", ""},
+      {"features_on = \"host\"", "model.features = \"learned\"", ""},
       {"model.hidden = 128", "model.layers = 1", "model.layers = 2"},
       {"model.norm = \"rms\"", "model.layers = 1", "model.layers = 2"},
       {"model.residual = true", "model.layers = 1", "model.layers = 2"},
