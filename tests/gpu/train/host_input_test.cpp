@@ -5,7 +5,7 @@
 #include "device/transfer.hpp"
 #include "model/operand.hpp"
 #include "support/gpu.hpp"
-#include "support/matrices.hpp"
+#include "support/memory_store.hpp"
 #include "train/trainer_base.hpp"
 
 namespace opx::model {
