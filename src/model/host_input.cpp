@@ -3,6 +3,7 @@
 #include "model/host_input.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace opx::model {
 namespace {
@@ -37,7 +38,7 @@ HostMatrix host_aggregation(device::Context& context, parallel::Aggregator& aggr
     const Range columns{begin, std::min(begin + kAggregatedColumns, x.cols)};
     tensor::Matrix<float> from(context, x.rows, columns.size()), to(context, x.rows, columns.size());
     copy(gpu, x.middle_cols(columns), from.view(), gpu.compute());
-    aggregator.forward_spent(0, from.view(), to.view());
+    aggregator.forward(0, std::as_const(from).view(), to.view());
     copy(gpu, to.view(), out.view().middle_cols(columns), gpu.compute());
   }
   gpu.synchronise(gpu.compute());
