@@ -10,6 +10,7 @@
 
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "model/host_input.hpp"
 #include "train/grid_choice.hpp"
 #include "train/memory_parts.hpp"
 #include "train/network.hpp"
@@ -76,7 +77,7 @@ class Planner {
     on_device("gradients", parts_.replicated() + kFloat * parts_.rows() * parts_.learned_columns());
     on_device("work space and staging", workspace(rows));
     on_device("parameters and optimiser", parts_.replicated() + parts_.optimizer_state());
-    const std::int64_t setup = on_host() ? 0 : parts_.setup(out_.device.front().bytes);
+    const std::int64_t setup = parts_.setup(out_.device.front().bytes, setup_columns());
     if (setup > out_.counted()) on_device("set-up beyond the steps", setup - out_.counted());
     out_.reserve = kRuntime + kLibraries + (grid_.ranks() > 1 ? kCollectives : 0) +
                    static_cast<std::int64_t>(kFragments * static_cast<double>(out_.counted()));
@@ -98,13 +99,18 @@ class Planner {
     return bytes + std::max(parts_.setup_workspace(), evaluation);
   }
   [[nodiscard]] bool on_host() const { return config_.features_on == "host"; }
-  /// Two panels on the way and one after dropout; before the steps two times 64 columns
-  /// (model/host_input.hpp).
+  [[nodiscard]] Index setup_columns() const {
+    return on_host() ? std::min(parts_.width(0), model::kAggregatedColumns) : parts_.width(0);
+  }
+  /// Two panels on the way and one after dropout; the whole input where its aggregation is recomputed (after
+  /// dropout it is among the activations) or a residual reads it.
   [[nodiscard]] std::int64_t panels() const {
     if (!on_host()) return 0;
-    const std::int64_t whole = parts_.rows() * parts_.width(0);
-    const std::int64_t in_steps = std::min(whole, kPanelElements) * (spec_.input_dropout > 0 ? 3 : 2);
-    return kFloat * std::max(in_steps, 2 * parts_.rows() * std::min<Index>(parts_.width(0), 64));
+    const bool drops = spec_.input_dropout > 0, reads = spec_.has_residual(0);
+    const std::int64_t whole = parts_.rows() * parts_.width(0),
+                       copies = (!spec_.cached() && !drops ? whole : 0) + (reads ? whole : 0),
+                       streamed = spec_.cached() ? std::min(whole, kPanelElements) * (drops ? 3 : 2) : 0;
+    return kFloat * (copies + streamed);
   }
   void add_batches(Index rows) {
     const MiniConfig& mini = config_.mini;

@@ -26,7 +26,7 @@ std::int64_t features_of(const MemoryParts& parts) {
 
 /// Where features are wide the set-up is the peak of the run.
 void add_setup(MemoryEstimate& out, const MemoryParts& parts) {
-  const std::int64_t setup = parts.setup(out.components.front().bytes);
+  const std::int64_t setup = parts.setup(out.components.front().bytes, parts.width(0));
   if (setup > out.total()) add(out, "set-up beyond the steps", setup - out.total());
 }
 

@@ -70,10 +70,10 @@ std::int64_t MemoryParts::optimizer_state() const {
   return (vectors + accumulated) * replicated() + kFloat * vectors * rows_ * learned_columns();
 }
 
-std::int64_t MemoryParts::setup(std::int64_t tiles) const {
+std::int64_t MemoryParts::setup(std::int64_t tiles, Index columns) const {
   if (!spec_.cached()) return 0;
-  return tiles + kFloat * rows_ * 2 * width(0) +
-         std::max(workspace(0, rows_, width(0), false), workspace(0, rows_, width(0), true));
+  return tiles + kFloat * rows_ * 2 * columns +
+         std::max(workspace(0, rows_, columns, false), workspace(0, rows_, columns, true));
 }
 
 double MemoryParts::ratio() const {

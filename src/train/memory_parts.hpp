@@ -54,9 +54,9 @@ class MemoryParts {
   /// Replicated parameters and their gradients once; then the optimiser's state and what is accumulated.
   [[nodiscard]] std::int64_t replicated() const;
   [[nodiscard]] std::int64_t optimizer_state() const;
-  /// Before the first step X and A X are both there, beside `tiles`: bytes of that moment, 0 where there is
-  /// none.
-  [[nodiscard]] std::int64_t setup(std::int64_t tiles) const;
+  /// Before the first step X and A X are both there, `columns` of them at a time, beside `tiles`: bytes of
+  /// that moment, 0 where there is none.
+  [[nodiscard]] std::int64_t setup(std::int64_t tiles, Index columns) const;
   /// The set-up call of a cached aggregation is as wide as the input.
   [[nodiscard]] std::int64_t setup_workspace() const {
     return spec_.cached() ? workspace(0, rows_, width(0), false) : 0;

@@ -7,6 +7,8 @@
 #include <memory>
 #include <vector>
 
+#include <gmock/gmock.h>
+
 #include "comm/communicator.hpp"
 #include "comm/staged.hpp"
 #include "comm/threads/job.hpp"
@@ -138,8 +140,23 @@ TEST_F(GpuTrain, TwoRunsAreEqualToTheBit) {
   }
 }
 
-// Features in the host's memory give the bits of features in the GPU's.
-TEST_F(GpuTrain, FeaturesOnTheHostChangeNoBit) {
+void expect_same_run(const Curve& got, const Curve& want, const std::string& what) {
+  EXPECT_EQ(got.losses, want.losses) << what;
+  EXPECT_EQ(got.parameters, want.parameters) << what;
+  EXPECT_EQ(got.valid_loss, want.valid_loss) << what;
+}
+
+void expect_rounded_alike(const Curve& got, const Curve& want, const std::string& what) {
+  constexpr float kRounding = 1e-6F;
+  EXPECT_THAT(got.losses, testing::Pointwise(testing::DoubleNear(kRounding), want.losses)) << what;
+  EXPECT_THAT(got.parameters, testing::Pointwise(testing::FloatNear(kRounding), want.parameters)) << what;
+  EXPECT_NEAR(got.valid_loss, want.valid_loss, kRounding) << what;
+}
+
+// Features in the host's memory give the bits of features in the GPU's, but for GCN that recomputes A X of an
+// X that no residual reads: what came from the host is a copy, which forward_spent() may scale by the factors
+// of A's columns, where forward() multiplies the entries of A by them.
+TEST_F(GpuTrain, FeaturesOnTheHostGiveTheSameRun) {
   for (const std::size_t which : {0U, 1U, 3U, 4U}) {
     for (const char* aggregation : {"cached", "recomputed"}) {
       const Scenario& s = kScenarios[which];
@@ -153,9 +170,9 @@ TEST_F(GpuTrain, FeaturesOnTheHostChangeNoBit) {
         const Curve want = run_alone(context(), store, config);
         config.features_on = "host";
         const Curve got = run_alone(context(), store, config);
-        EXPECT_EQ(got.losses, want.losses) << s.name << " " << aggregation << " " << dropout;
-        EXPECT_EQ(got.parameters, want.parameters) << s.name << " " << aggregation << " " << dropout;
-        EXPECT_EQ(got.valid_loss, want.valid_loss) << s.name << " " << aggregation << " " << dropout;
+        const bool spent = s.kind == "gcn" && !s.residual && config.model.first_aggregation == "recomputed";
+        (spent ? expect_rounded_alike : expect_same_run)(
+            got, want, s.name + " " + aggregation + " " + std::to_string(dropout));
       }
     }
   }
