@@ -5,31 +5,12 @@
 #include <cmath>
 
 #include "tensor/deferred.hpp"
-#include "tensor/gpu/kernel.cuh"
+#include "tensor/gpu/squares.cuh"
 
 namespace opx::tensor::deferred {
 namespace {
 
 using namespace gpu;  // kernel.cuh
-
-constexpr Index kMostParts = 1024;
-
-struct SquaresOfParts {
-  static constexpr const char* kName = "squares_of_parts";
-  static constexpr int kThreads = kBlockThreads;
-  const float* values;
-  Index n, parts;
-  double* sums;
-
-  OPX_DEVICE void operator()() const {
-    const Range range = even_range(n, parts, block());
-    double sum = 0;
-    for (Index i = range.begin + thread(); i < range.end; i += kBlockThreads)
-      sum += static_cast<double>(values[i]) * static_cast<double>(values[i]);
-    sum = block_sum<SquaresOfParts>(sum);
-    if (thread() == 0) sums[block()] = sum;
-  }
-};
 
 /// Sum of an array by one block; the answer is thread 0's.
 OPX_DEVICE double sum_of_parts(const double* sums, Index parts) {
@@ -51,13 +32,6 @@ struct TotalOfParts {
     if (thread() == 0) *total = sum;
   }
 };
-
-device::Buffer<double> squares_of_parts(device::Context& context, std::span<const float> values) {
-  const Index n = std::ssize(values), parts = n > 0 ? row_parts(n, 8 * kBlockThreads, kMostParts) : 0;
-  device::Buffer<double> sums(context, parts);
-  launch_blocks(context, parts, SquaresOfParts{values.data(), n, parts, sums.data()});
-  return sums;
-}
 
 struct SettleStep {
   static constexpr const char* kName = "settle_step";
@@ -226,12 +200,12 @@ void update_all(device::Context& context, const Rule& rule, const UpdateAll& all
 }  // namespace
 
 void sum_of_squares(device::Context& context, std::span<const float> values, double* sum) {
-  const device::Buffer<double> parts = squares_of_parts(context, values);
+  const device::Buffer<double> parts = sums_of_squares(context, values);
   launch_blocks(context, 1, TotalOfParts{parts.data(), parts.size(), sum});
 }
 
 void settle_step(device::Context& context, const StepSums& s, StepRecord* record) {
-  const device::Buffer<double> squares = squares_of_parts(context, s.gradients);
+  const device::Buffer<double> squares = sums_of_squares(context, s.gradients);
   launch_blocks(context, 1,
                 SettleStep{squares.data(), squares.size(), s.other_squares, s.total_loss, s.tail, s.scale,
                            s.clip, s.updates, record});

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "tensor/deferred.hpp"
-#include "tensor/gpu/kernel.cuh"
+#include "tensor/gpu/squares.cuh"
 
 namespace opx::tensor::gpu {
 namespace {
@@ -46,23 +46,6 @@ struct Adam {
       second[i] = v;
       value[i] = f.kept * before - f.step_size * m / (std::sqrt(v) * f.root + f.epsilon);
     }
-  }
-};
-
-struct SumOfSquares {
-  static constexpr const char* kName = "sum_of_squares";
-  static constexpr int kThreads = kBlockThreads;
-  const float* values;
-  Index n, parts;
-  double* sums;
-
-  OPX_DEVICE void operator()() const {
-    const Range range = even_range(n, parts, block());
-    double sum = 0;
-    for (Index i = range.begin + thread(); i < range.end; i += kBlockThreads)
-      sum += static_cast<double>(values[i]) * static_cast<double>(values[i]);
-    sum = block_sum<SumOfSquares>(sum);
-    if (thread() == 0) sums[block()] = sum;
   }
 };
 
@@ -174,10 +157,7 @@ void adam_step(device::Context& context, const AdamFactors& f, std::span<const f
 
 double sum_of_squares(device::Context& context, std::span<const float> values) {
   if (values.empty()) return 0;
-  const Index n = std::ssize(values), parts = row_parts(n, 8 * kBlockThreads, 1024);
-  device::Buffer<double> sums(context, parts);
-  launch_blocks(context, parts, SumOfSquares{values.data(), n, parts, sums.data()});
-  return sum_on_host(context, sums);
+  return sum_on_host(context, sums_of_squares(context, values));
 }
 
 double inner_product(device::Context& context, MatrixView<const float> a, MatrixView<const float> b) {
