@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # What this machine's GPU says: builds with nvcc and what else is there, runs the GPU tests, compute-sanitizer, training on
 # the GPU beside the CPU, and the benchmarks, and writes one report. Downloads nothing. Exit: 0 all good, 1 something
-# failed, 2 it cannot be built here.
+# failed, 2 it cannot be built here. OPX_RIVALS: a folder of bench/rivals/setup_rivals.sh; else PyG and DGL are timed where
+# python3 has them.
 #
 #   scripts/gpu_check.sh [--out FILE] [--build FOLDER] [--jobs N] [--quick]      (--quick: no benchmarks)
 set -uo pipefail
@@ -119,16 +120,31 @@ PY
     then verdict good "$1"; else verdict FAILED "$1"; fi
   }
   train cpu --device cpu
+  variant() {  # what, tolerance, name, the run it is compared with, flags
+    local what=$1 tolerance=$2 name=$3 other=$4; shift 4
+    if train "$name" --device cuda "$@"; then same "$what" "$tolerance" "$other" "$name"
+    else verdict FAILED "$what: $(tail -n 1 "$work/$name.txt")"; fi
+  }
   if train gpu --device cuda; then
-    train again --device cuda
     same "losses of 20 epochs equal the CPU's within 1e-3" 1e-3 cpu gpu
-    same "twice the same bits" 0 gpu again
+    variant "twice the same bits" 0 again gpu
+    variant "--cuda-graph on: the same bits" 0 graph gpu --cuda-graph on
+    variant "--features-on host: the same bits" 0 host_features gpu --features-on host
     for ranks in 2 4 8; do
       if train "gpu$ranks" --device cuda --ranks $ranks; then
         same "$ranks ranks equal one within 1e-4" 1e-4 gpu "gpu$ranks"
       else verdict FAILED "$ranks ranks: $(tail -n 1 "$work/gpu$ranks.txt")"; fi
     done
   else verdict FAILED "train --device cuda: $(tail -n 1 "$work/gpu.txt")"; fi
+  mini=(--mode mini --batch-ratio 0.1)
+  train cpu_mini --device cpu "${mini[@]}"
+  if train gpu_mini --device cuda "${mini[@]}"; then
+    same "mode mini: losses of 20 epochs equal the CPU's within 1e-3" 1e-3 cpu_mini gpu_mini
+    variant "mode mini: twice the same bits" 0 mini_again gpu_mini "${mini[@]}"
+    variant "mode mini: batches cut on the CPU, within 1e-5" 1e-5 mini_cpu_cut gpu_mini "${mini[@]}" --build-batches cpu
+    variant "mode mini: --cuda-graph on, within 1e-5" 1e-5 mini_graph gpu_mini "${mini[@]}" --cuda-graph on
+    variant "mode mini: 2 ranks equal one within 1e-4" 1e-4 mini2 gpu_mini "${mini[@]}" --ranks 2
+  else verdict FAILED "train --device cuda --mode mini: $(tail -n 1 "$work/gpu_mini.txt")"; fi
 fi
 
 if [ $quick = 0 ]; then
@@ -140,6 +156,20 @@ if [ $quick = 0 ]; then
     else verdict FAILED "spmm_gpu_bench $graph"; fi
     tee -a "$out" <"$build/bench.txt"
   done
+  if [ $kernels_only = 0 ]; then
+    rivals=${OPX_RIVALS:-system}
+    if [ "$rivals" = system ] && ! python3 -c 'import numpy' 2>/dev/null; then verdict skipped "epochs: python3 has no numpy"
+    elif ! cmake --build "$build" -j "$jobs" --target spmm_bench >>"$log" 2>&1; then verdict FAILED "epochs: spmm_bench"
+    else
+      for hidden in 128 256; do
+        say "epoch of a 3-layer GCN, hidden $hidden, R-MAT 20; rivals: $rivals"
+        if DEVICE=cuda HIDDEN=$hidden EPOCHS=10 THREADS=$jobs WORK=$work timeout 1200 bench/rivals/epoch.sh "$build" "$rivals" 20 2 \
+          >"$build/epoch.txt" 2>>"$log"; then verdict good "epochs at hidden $hidden"
+        else verdict FAILED "epochs at hidden $hidden (see $log)"; fi
+        grep -v '^{' "$build/epoch.txt" | tee -a "$out"
+      done
+    fi
+  fi
 fi
 
 head_line "result"

@@ -7,7 +7,6 @@ import os
 os.environ.setdefault("DGLBACKEND", "pytorch")
 import dgl  # noqa: E402
 import dgl.nn  # noqa: E402
-import torch  # noqa: E402
 
 import rival_epoch  # noqa: E402
 import rival_graph  # noqa: E402
@@ -15,10 +14,9 @@ import rival_graph  # noqa: E402
 
 def main():
     args = rival_epoch.arguments(__doc__)
-    torch.set_num_threads(args.threads)
-    torch.manual_seed(1)
     indptr, indices = rival_graph.load(args.folder)
     graph = dgl.graph(("csc", (indptr, indices.astype("int64"), [])), num_nodes=len(indptr) - 1).int()
+    graph = graph.to(args.device)
     graph.create_formats_()
     del indptr, indices
     width = rival_epoch.widths(args)

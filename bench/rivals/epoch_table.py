@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-FileCopyrightText: 2026 The Orthoplex authors
 # SPDX-License-Identifier: Apache-2.0
-"""The table of epoch.sh: medians over its turns, and every library's ratio to ours."""
+"""The table of epoch.sh: medians over its turns, every library's ratio to ours, and peak memory: of the process, or on a GPU
+what was allocated there."""
 import json
 import statistics
 import sys
@@ -21,9 +22,10 @@ def read(file):
             turn = json.loads(line)
             if "runs" in turn:
                 for run in turn["runs"]:
-                    add(f"orthoplex, first aggregation {run['first_aggregation']}", run["median"], turn["peak_resident"])
+                    peak = run["peak_buffers"] if run.get("device") == "gpu" else turn["peak_resident"]
+                    add(f"orthoplex, first aggregation {run['first_aggregation']}", run["median"], peak)
             else:
-                add(turn["library"], turn["median"], turn["peak_resident"])
+                add(turn["library"], turn["median"], turn.get("peak_gpu") or turn["peak_resident"])
     return found
 
 

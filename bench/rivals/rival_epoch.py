@@ -24,7 +24,11 @@ def arguments(description):
     p.add_argument("--threads", type=int, default=2)
     p.add_argument("--warmups", type=int, default=1)
     p.add_argument("--epochs", type=int, default=5)
-    return p.parse_args()
+    p.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    args = p.parse_args()
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(1)
+    return args
 
 
 class Network(torch.nn.Module):
@@ -47,25 +51,33 @@ def widths(args):
     return [args.features] + [args.hidden] * (args.layers - 1) + [args.classes]
 
 
+def wait(on_gpu):
+    if on_gpu:
+        torch.cuda.synchronize()
+
+
 def run(args, library, convolutions, call):
-    """Trains with Adam on every vertex; prints the median of the epochs' seconds and the process's peak memory."""
+    """Trains with Adam on every vertex; prints the median of the epochs' seconds, the process's peak memory, and the GPU's."""
     indptr, _ = rival_graph.load(args.folder)
     n = len(indptr) - 1
     del indptr
-    x = torch.from_numpy(rival_graph.features(n, args.features))
-    y = torch.from_numpy(rival_graph.labels(n, args.classes))
-    network = Network(convolutions, args.dropout)
+    x = torch.from_numpy(rival_graph.features(n, args.features)).to(args.device)
+    y = torch.from_numpy(rival_graph.labels(n, args.classes)).to(args.device)
+    network = Network(convolutions, args.dropout).to(args.device)
+    on_gpu = args.device == "cuda"
     optimizer = torch.optim.Adam(network.parameters(), lr=0.01)
     seconds = []
     for epoch in range(args.warmups + args.epochs):
+        wait(on_gpu)
         start = time.perf_counter()
         optimizer.zero_grad()
         loss = F.cross_entropy(network(x, call), y)
         loss.backward()
         optimizer.step()
+        wait(on_gpu)
         if epoch >= args.warmups:
             seconds.append(time.perf_counter() - start)
-    print(json.dumps({"library": library, "torch": torch.__version__, "threads": args.threads,
+    print(json.dumps({"library": library, "torch": torch.__version__, "threads": args.threads, "device": args.device,
                       "median": statistics.median(seconds), "min": min(seconds), "max": max(seconds),
-                      "loss": loss.item(),
+                      "loss": loss.item(), "peak_gpu": torch.cuda.max_memory_allocated() if on_gpu else 0,
                       "peak_resident": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}), flush=True)

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // `bench epoch`: seconds of a training epoch by phase, with the first aggregation cached and recomputed, each
-// phase beside its bound (one rank).
+// phase beside its bound (one rank). On a GPU the host does not wait for phases: the epoch alone is timed.
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -33,13 +33,14 @@ struct EpochTimes {
   std::map<std::string, double> by_phase;  // mean of the timed epochs, rank 0
   double loss = 0;
   std::int64_t peak_buffers = 0;
+  bool on_gpu = false;
 };
 
 bool is_epoch_option(const train::Option& option) {
   // Both ways of the first aggregation are timed.
   if (option.key == "model.first_aggregation") return false;
   return is_rank_option(option) || option.key.starts_with("model.") || option.key.starts_with("optimizer.") ||
-         option.key == "seed";
+         option.key == "seed" || option.key == "cuda_graph";
 }
 
 class Epoch : public Command {
@@ -76,7 +77,7 @@ class Epoch : public Command {
       config.model.first_aggregation = kFirst[i];
       Machine machine;
       std::map<std::string, double> bounds;
-      if (ranks == 1 && config.model.kind == "gcn") bounds = bounds_of(config, machine);
+      if (ranks == 1 && config.model.kind == "gcn" && !times[i].on_gpu) bounds = bounds_of(config, machine);
       report(config, times[i], bounds, machine, json, text);
     }
     text += fmt::format("peak resident memory of the process while training {}\n",
@@ -93,8 +94,8 @@ class Epoch : public Command {
     EpochTimes times;
     int seen = 0;
     run_ranks(environment, config, ranks, [&](comm::Communicator& world) {
-      device::ContextOptions options;
-      options.threads = threads_of_rank(config, ranks);
+      device::ContextOptions options = context_of_rank(environment, config, ranks, world);
+      options.logger = {};
       device::Context context(std::move(options));
       train::Hooks hooks;
       hooks.stop_requested = environment.stop_requested;
@@ -102,11 +103,14 @@ class Epoch : public Command {
         hooks.on_epoch = [&](const train::EpochReport& epoch) {
           if (++seen <= kWarmups) return;
           seconds.push_back(epoch.seconds);
+          if (context.on_gpu()) return;
           for (const auto& [phase, value] : epoch.seconds_by_phase) times.by_phase[phase] += value / repeats_;
         };
       }
       const train::TrainResult result = train::train(context, world, config, hooks);
-      if (world.rank() == 0) times.loss = result.final_loss, times.peak_buffers = result.peak_memory;
+      if (world.rank() != 0) return;
+      times.loss = result.final_loss, times.peak_buffers = result.peak_memory;
+      times.on_gpu = context.on_gpu();
     });
     if (!seconds.empty()) times.seconds = quantiles(seconds);
     return times;
@@ -127,9 +131,10 @@ class Epoch : public Command {
                      std::string& text) {
     text += fmt::format(
         "first aggregation {}: epoch median {:.4f} s (p10 {:.4f}, p90 {:.4f}), loss {:.6f}, peak of buffers "
-        "{}\n",
+        "{}{}\n",
         config.model.first_aggregation, times.seconds.median, times.seconds.p10, times.seconds.p90,
-        times.loss, base::format_bytes(static_cast<double>(times.peak_buffers)));
+        times.loss, base::format_bytes(static_cast<double>(times.peak_buffers)),
+        times.on_gpu ? ", on a GPU" : "");
     Json phases = Json::object();
     for (const auto& [phase, seconds] : times.by_phase) {
       const auto bound = bounds.find(phase);
@@ -154,6 +159,7 @@ class Epoch : public Command {
                     {"p90", times.seconds.p90},
                     {"loss", times.loss},
                     {"peak_buffers", times.peak_buffers},
+                    {"device", times.on_gpu ? "gpu" : "cpu"},
                     {"phases", phases}});
   }
 
