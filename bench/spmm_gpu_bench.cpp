@@ -214,6 +214,7 @@ bool run(const Options& o) {
   there.row_offsets = device::device_copy(context, a.row_offsets);
   there.col_ids = device::device_copy(context, a.col_ids);
   there.values = device::device_copy(context, a.values);
+  there.identity = context.new_identity();
   const double per_second = bandwidth(context, o.repeats);
   fmt::print("{}, compute capability {}.{}, {} MiB of second-level cache; copies at {:.1f} GB/s\n", p.name,
              p.major, p.minor, p.l2_bytes >> 20, per_second * 1e-9);

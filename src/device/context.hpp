@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 
 #include "base/function_ref.hpp"
@@ -54,6 +55,8 @@ class Context {
   [[nodiscard]] const base::Logger& logger() const noexcept { return logger_; }
   [[nodiscard]] base::PhaseClock& clock() noexcept { return clock_; }
   [[nodiscard]] MemoryAccount& memory() noexcept { return memory_; }
+  /// Names contents of this Context's memory that stay as they are: 1, 2, 3, ... From any thread.
+  [[nodiscard]] std::uint64_t new_identity() noexcept { return ++identities_; }
   /// What the memory taken now is for (MemoryUse): a literal.
   [[nodiscard]] const char* memory_use() const noexcept {
     return memory_use_.load(std::memory_order_relaxed);
@@ -76,6 +79,7 @@ class Context {
   base::PhaseClock clock_;
   MemoryAccount memory_;
   std::atomic<const char*> memory_use_{"work space"};
+  std::atomic<std::uint64_t> identities_{0};
   std::unique_ptr<gpu::Device> gpu_;
   std::unique_ptr<Context> host_;
 };

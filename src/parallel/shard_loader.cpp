@@ -194,6 +194,7 @@ class Uploads {
     made->col_ids = copy(from->col_ids);
     made->values = copy(from->values);
     made->longest_row = spmm::longest_row(from->row_offsets.span());
+    made->identity = context_.new_identity();
     return known = made;
   }
 

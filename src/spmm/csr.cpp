@@ -45,6 +45,7 @@ void transpose_into(device::Context& context, const CsrView& a, TransposeScratch
   OPX_REQUIRE(a.rows <= std::numeric_limits<LocalIndex>::max(), InvalidArgument,
               "{} rows become column ids of the transpose, which have 31 bits", a.rows);
   to.longest_row = -1;
+  to.identity = 0;
   context.on_gpu() ? transpose_by_host(context, a, scratch, to) : cpu::transpose(context, a, scratch, to);
 }
 

@@ -21,6 +21,7 @@ struct CsrView {
   std::span<const std::int32_t> col_ids;  ///< nnz
   std::span<const float> values;          ///< nnz or empty
   Index longest_row = -1;                 ///< its entries, or -1 where nobody has counted
+  std::uint64_t identity = 0;             ///< of the Csr it shows
   [[nodiscard]] Index nnz() const noexcept { return static_cast<Index>(col_ids.size()); }
 };
 
@@ -31,9 +32,13 @@ struct Csr {
   device::Buffer<std::int32_t> col_ids;
   device::Buffer<float> values;
   Index longest_row = -1;  ///< its entries where somebody has counted: what runs on a GPU is chosen by it
+  /// 0, or Context::new_identity() of the Context whose memory it is, set by who builds a matrix whose
+  /// pattern stays as and where it is: what multiply() on a GPU learns of the pattern is then kept for later
+  /// calls. Who rewrites the pattern gives it 0 or another.
+  std::uint64_t identity = 0;
   [[nodiscard]] Index nnz() const noexcept { return col_ids.size(); }
   [[nodiscard]] CsrView view() const noexcept {
-    return {rows, cols, row_offsets.span(), col_ids.span(), values.span(), longest_row};
+    return {rows, cols, row_offsets.span(), col_ids.span(), values.span(), longest_row, identity};
   }
   [[nodiscard]] std::size_t bytes() const noexcept {
     return row_offsets.bytes() + col_ids.bytes() + values.bytes();
@@ -54,7 +59,7 @@ struct TransposeScratch {
   std::vector<Index> starts;
 };
 /// The same into `to`, whose memory is reused, as is that of `scratch`: no allocation once both have their
-/// size. `to` must not be `a`'s owner.
+/// size. `to` must not be `a`'s owner; it loses its identity.
 void transpose_into(device::Context& context, const CsrView& a, TransposeScratch& scratch, Csr& to);
 
 /// Of a matrix in host memory: throws InvalidArgument if the offsets do not rise from 0 to nnz() or a column

@@ -1,16 +1,15 @@
 // SPDX-FileCopyrightText: 2026 The Orthoplex authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// cuSPARSE beside our own kernels. Analysis that it could keep between calls is not kept: it would have to
-// know that a matrix in the same memory is still the same one.
-#include <limits>
+// The library is cuSPARSE. A buffer that cusparseSpMM_preprocess filled belongs to the sparse descriptor that
+// it was given: cusparseSpMM reads it where both are the same again.
 #include <memory>
+#include <utility>
 
 #include <cusparse.h>
 
 #include "base/error.hpp"
-#include "device/gpu/device.hpp"
-#include "spmm/gpu/variants.hpp"
+#include "spmm/gpu/library.hpp"
 
 namespace opx::spmm::gpu {
 namespace {
@@ -20,32 +19,28 @@ void check(cusparseStatus_t status, const char* call) {
               cusparseGetErrorString(status), cusparseGetErrorName(status));
 }
 
-cusparseHandle_t handle_of(device::gpu::Device& device) {
-  const auto kept = device.library("cusparse", [](device::gpu::Device& owner) -> std::shared_ptr<void> {
+std::shared_ptr<void> handle_of(device::gpu::Device& device) {
+  return device.library("cusparse", [](device::gpu::Device& owner) -> std::shared_ptr<void> {
     cusparseHandle_t handle = nullptr;
     check(cusparseCreate(&handle), "cusparseCreate");
     std::shared_ptr<void> made(handle, [](void* h) { cusparseDestroy(static_cast<cusparseHandle_t>(h)); });
     check(cusparseSetStream(handle, static_cast<cudaStream_t>(owner.compute().native)), "cusparseSetStream");
     return made;
   });
-  return static_cast<cusparseHandle_t>(kept.get());
 }
 
 struct EndMatrix {
   void operator()(const cusparseSpMatDescr* m) const noexcept { cusparseDestroySpMat(m); }
   void operator()(const cusparseDnMatDescr* m) const noexcept { cusparseDestroyDnMat(m); }
 };
-using Sparse = std::unique_ptr<const cusparseSpMatDescr, EndMatrix>;
+using Sparse = std::unique_ptr<cusparseSpMatDescr, EndMatrix>;
 using ConstDense = std::unique_ptr<const cusparseDnMatDescr, EndMatrix>;
 using Dense = std::unique_ptr<cusparseDnMatDescr, EndMatrix>;
 
-Sparse sparse(const CsrView& a, const Weighed& weighed) {
-  cusparseConstSpMatDescr_t made = nullptr;
-  check(cusparseCreateConstCsr(&made, a.rows, a.cols, a.nnz(), weighed.row_offsets.data(), a.col_ids.data(),
-                               weighed.weights.data(), CUSPARSE_INDEX_32I, CUSPARSE_INDEX_32I,
-                               CUSPARSE_INDEX_BASE_ZERO, CUDA_R_32F),
-        "cusparseCreateConstCsr");
-  return Sparse(made);
+// Calls that let values be replaced take no pointers to const; nothing writes through them.
+template <class T>
+void* mutable_address(const T* pointer) noexcept {
+  return const_cast<T*>(pointer);
 }
 
 ConstDense dense(tensor::MatrixView<const float> x) {
@@ -68,28 +63,58 @@ cusparseSpMMAlg_t algorithm_of(int number) {
 
 }  // namespace
 
-bool can_cusparse(const CsrView& a, Index cols, bool bf16) noexcept {
-  return !bf16 && cols > 0 && a.rows > 0 && a.nnz() > 0 && a.nnz() < std::numeric_limits<std::int32_t>::max();
+struct LibraryMatrix::Impl {
+  device::gpu::Device& device;
+  std::shared_ptr<void> handle;
+  CsrView a;
+  const std::int32_t* row_offsets;
+  Sparse matrix;
+
+  // cuSPARSE takes no descriptor without values, so it is made with the first call's.
+  void set_weights(const float* weights) {
+    if (matrix)
+      return check(cusparseSpMatSetValues(matrix.get(), mutable_address(weights)), "cusparseSpMatSetValues");
+    cusparseSpMatDescr_t made = nullptr;
+    check(cusparseCreateCsr(&made, a.rows, a.cols, a.nnz(), mutable_address(row_offsets),
+                            mutable_address(a.col_ids.data()), mutable_address(weights), CUSPARSE_INDEX_32I,
+                            CUSPARSE_INDEX_32I, CUSPARSE_INDEX_BASE_ZERO, CUDA_R_32F),
+          "cusparseCreateCsr");
+    matrix.reset(made);
+  }
+
+  // `run` is one of the three calls, which take the same.
+  template <class Run, class Last>
+  void run(Run&& call_library, const char* name, const LibraryCall& call, Last last) {
+    device.make_current();
+    set_weights(call.weights);
+    const ConstDense from = dense(call.x);
+    const Dense to = dense(call.y);
+    const float one = 1, before = call.accumulate ? 1.0F : 0.0F;
+    check(call_library(static_cast<cusparseHandle_t>(handle.get()), CUSPARSE_OPERATION_NON_TRANSPOSE,
+                       CUSPARSE_OPERATION_NON_TRANSPOSE, &one, matrix.get(), from.get(), &before, to.get(),
+                       CUDA_R_32F, algorithm_of(call.algorithm), last),
+          name);
+  }
+};
+
+LibraryMatrix::LibraryMatrix(device::gpu::Device& device, const CsrView& a, const std::int32_t* row_offsets)
+    : impl_(new Impl{device, handle_of(device), a, row_offsets, nullptr}) {}
+LibraryMatrix::LibraryMatrix(LibraryMatrix&&) noexcept = default;
+LibraryMatrix::~LibraryMatrix() = default;
+
+std::size_t LibraryMatrix::work_bytes(const LibraryCall& call) {
+  std::size_t bytes = 0;
+  impl_->run(cusparseSpMM_bufferSize, "cusparseSpMM_bufferSize", call, &bytes);
+  return bytes;
 }
 
-void multiply_cusparse(device::Context& context, const CsrView& a, tensor::MatrixView<const float> x,
-                       tensor::MatrixView<float> y, const MultiplyOptions& options, int algorithm) {
-  constexpr auto kPlain = CUSPARSE_OPERATION_NON_TRANSPOSE;
-  const cusparseHandle_t handle = handle_of(context.gpu());
-  const cusparseSpMMAlg_t chosen = algorithm_of(algorithm);
-  const Weighed weighed = weigh(context, a, options);
-  const Sparse matrix = sparse(a, weighed);
-  const ConstDense from = dense(x);
-  const Dense to = dense(y);
-  const float one = 1, before = options.accumulate ? 1.0F : 0.0F;
-  std::size_t bytes = 0;
-  check(cusparseSpMM_bufferSize(handle, kPlain, kPlain, &one, matrix.get(), from.get(), &before, to.get(),
-                                CUDA_R_32F, chosen, &bytes),
-        "cusparseSpMM_bufferSize");
-  device::Buffer<std::byte> work(context, static_cast<Index>(bytes));
-  check(cusparseSpMM(handle, kPlain, kPlain, &one, matrix.get(), from.get(), &before, to.get(), CUDA_R_32F,
-                     chosen, work.data()),
-        "cusparseSpMM");
+void LibraryMatrix::analyse(const LibraryCall& call, void* work) {
+  impl_->run(cusparseSpMM_preprocess, "cusparseSpMM_preprocess", call, work);
+}
+
+void LibraryMatrix::multiply(const LibraryCall& call, void* work) {
+  impl_->run(cusparseSpMM, "cusparseSpMM", call, work);
+  impl_->device.count_launch("cusparseSpMM");
 }
 
 }  // namespace opx::spmm::gpu

@@ -53,10 +53,11 @@ Variant Tuner::choose(const Problem& problem, base::FunctionRef<double(Variant)>
     const auto forced = static_cast<Variant>(static_cast<int>(mode_) - 1);
     if (!is_cusparse(forced) || problem.cusparse) return forced;
   }
-  if (mode_ != Mode::kTune) return variant_by_rule(a);
-  const Key key{a.row_offsets.data(), a.rows, a.nnz(), problem.cols, problem.bf16};
+  if (mode_ != Mode::kTune || a.identity == 0) return variant_by_rule(a);
+  const Key key{a.identity, problem.cols, problem.bf16};
   const auto seen = known_.find(key);
   if (seen != known_.end()) return seen->second;
+  if (!problem.timed) return variant_by_rule(a);
   Variant best = Variant::kRows;
   double least = seconds(best);
   for (const Variant next :

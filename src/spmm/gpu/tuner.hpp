@@ -8,7 +8,8 @@
 //   "rows" "chunks"   always this one
 //   "cusparse1" to "cusparse3"   that algorithm of cuSPARSE where it can (variants.hpp), else by the rule
 //   "tune"            all are timed once per matrix, width and type, the fastest is remembered; results then
-//                     are bit-identical only between runs that happened to choose alike
+//                     are bit-identical only between runs that happened to choose alike. A matrix without
+//                     identity (a tile of a sub-batch), and what is first seen in a capture, go by the rule
 //
 // Every rank chooses for itself: a tile of one rank may go another way than its neighbour's.
 #pragma once
@@ -43,14 +44,15 @@ class Tuner {
     const CsrView& a;
     Index cols;
     bool bf16;
-    bool cusparse;  ///< whether cuSPARSE can do it
+    bool cusparse;      ///< whether cuSPARSE can do it
+    bool timed = true;  ///< whether it can be timed now
   };
   /// `seconds` times one variant (called by "tune" alone, for a problem that was not seen before).
   [[nodiscard]] Variant choose(const Problem& problem, base::FunctionRef<double(Variant)> seconds);
 
  private:
   enum class Mode : std::uint8_t { kRule, kRows, kChunks, kCusparse1, kCusparse2, kCusparse3, kTune };
-  using Key = std::tuple<const void*, Index, Index, Index, bool>;
+  using Key = std::tuple<std::uint64_t, Index, bool>;
   Mode mode_;
   std::map<Key, Variant> known_;
 };

@@ -29,14 +29,15 @@ void multiply_chunks(device::Context& context, const CsrView& a, tensor::MatrixV
 
 /// Whether this build has cuSPARSE and it takes such operands: fp32, fewer than 2^31 entries, at least one.
 [[nodiscard]] bool can_cusparse(const CsrView& a, Index cols, bool bf16) noexcept;
-/// cusparseSpMM with CUSPARSE_SPMM_CSR_ALG1, 2 or 3, on 32-bit offsets and weights made by weigh() in every
-/// call. Throws NotCompiled without cuSPARSE.
+/// cusparseSpMM with CUSPARSE_SPMM_CSR_ALG1, 2 or 3, on 32-bit offsets and weights made by weigh(). Where `a`
+/// has an identity, its offsets and the library's analysis are kept with the Device (plans.hpp).
 void multiply_cusparse(device::Context& context, const CsrView& a, tensor::MatrixView<const float> x,
                        tensor::MatrixView<float> y, const MultiplyOptions& options, int algorithm);
 
-/// diag(s) A diag(t) as arrays of a library (weigh.cu). `weights` is a.values where no scale changes them.
+/// Row offsets as a library takes them: puts a.rows + 1 of them on the compute stream (weigh.cu).
+void narrow_offsets(device::gpu::Device& device, const CsrView& a, std::int32_t* to);
+/// The entries of diag(s) A diag(t). `weights` is a.values where no scale changes them (weigh.cu).
 struct Weighed {
-  device::Buffer<std::int32_t> row_offsets;
   device::Buffer<float> own;
   std::span<const float> weights;
 };

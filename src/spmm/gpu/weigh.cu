@@ -45,14 +45,16 @@ struct WeighEntries {
 
 }  // namespace
 
+void narrow_offsets(dev::Device& device, const CsrView& a, std::int32_t* to) {
+  dev::launch(device, device.compute(),
+              {.blocks = dev::blocks_for(a.rows + 1, kThreads), .threads = kThreads},
+              NarrowOffsets{a.row_offsets.data(), to, a.rows + 1});
+}
+
 Weighed weigh(device::Context& context, const CsrView& a, const MultiplyOptions& options) {
   dev::Device& device = context.gpu();
   const auto given = [](std::span<const float> s) { return s.empty() ? nullptr : s.data(); };
   Weighed out;
-  out.row_offsets = device::Buffer<std::int32_t>(context, a.rows + 1);
-  dev::launch(device, device.compute(),
-              {.blocks = dev::blocks_for(a.rows + 1, kThreads), .threads = kThreads},
-              NarrowOffsets{a.row_offsets.data(), out.row_offsets.data(), a.rows + 1});
   out.weights = a.values;
   if (!a.values.empty() && options.row_scale.empty() && options.col_scale.empty()) return out;
   out.own = device::Buffer<float>(context, a.nnz());

@@ -22,7 +22,7 @@ using testing::random_csr;
 
 constexpr float kGuard = 1234.5F, kNaN = std::numeric_limits<float>::quiet_NaN();
 
-enum class Way { kRows, kChunks32, kChunks128 };
+enum class Way { kRows, kChunks32, kChunks128, kCusparse1, kCusparse2, kCusparse3 };
 
 // rows x cols features whose memory ends with the last row; what lies before it and between the rows is NaN
 // in X (never to be used) and a guard value in Y (never to be written).
@@ -91,6 +91,10 @@ class GpuSpmm : public test::GpuTest {
       case Way::kChunks128:
         gpu::multiply_chunks(context(), view, in, out, options, 128);
         break;
+      default:
+        if constexpr (std::is_same_v<T, float>)
+          gpu::multiply_cusparse(context(), view, in, out, options,
+                                 static_cast<int>(way) - static_cast<int>(Way::kCusparse1) + 1);
     }
     return device::host_copy(context(), std::as_const(y_memory).span());
   }
@@ -119,6 +123,9 @@ class GpuSpmm : public test::GpuTest {
       check<float>(way, a, form, layout);
       check<bfloat16>(way, a, form, layout);
     }
+    if (!gpu::can_cusparse(a.view(), layout.cols, false)) return;
+    for (const Way way : {Way::kCusparse1, Way::kCusparse2, Way::kCusparse3})
+      check<float>(way, a, form, layout);
   }
 };
 
@@ -211,7 +218,9 @@ TEST_F(GpuSpmm, WeighedEntries) {
     const device::Resident<float> rows(context(), row_scale), cols(context(), col_scale);
     const auto both = gpu::weigh(context(), on_device.csr.view(), {rows.span(), cols.span()});
     const auto none = gpu::weigh(context(), on_device.csr.view(), {});
-    const auto offsets = device::host_copy(context(), both.row_offsets.span());
+    device::Buffer<std::int32_t> narrow(context(), a->rows + 1);
+    gpu::narrow_offsets(gpu(), on_device.csr.view(), narrow.data());
+    const auto offsets = device::host_copy<std::int32_t>(context(), narrow.span());
     const auto weights = device::host_copy(context(), both.weights),
                ones = device::host_copy(context(), none.weights);
     ASSERT_EQ(std::vector<Index>(offsets.begin(), offsets.end()), a->row_offsets);

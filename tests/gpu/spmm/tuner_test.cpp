@@ -16,9 +16,9 @@ namespace opx::spmm::gpu {
 namespace {
 
 struct Matrix {
-  Matrix(Index rows, Index nnz, Index longest)
+  Matrix(Index rows, Index nnz, Index longest, std::uint64_t identity = 0)
       : offsets(static_cast<std::size_t>(rows) + 1), ids(static_cast<std::size_t>(nnz)) {
-    view = {rows, rows, offsets, ids, {}, longest};
+    view = {rows, rows, offsets, ids, {}, longest, identity};
   }
   std::vector<Index> offsets;
   std::vector<LocalIndex> ids;
@@ -63,7 +63,7 @@ TEST_F(GpuTuner, WordsForceAVariant) {
 }
 
 TEST_F(GpuTuner, TuneTimesOncePerProblem) {
-  const Matrix a(1000, 10'000, 12), b(1000, 10'000, 12);
+  const Matrix a(1000, 10'000, 12, 1), b(1000, 10'000, 12, 2), batch(1000, 10'000, 12);
   Tuner tuner("tune");
   std::vector<Variant> timed;
   const auto seconds = [&](Variant v) {
@@ -78,6 +78,11 @@ TEST_F(GpuTuner, TuneTimesOncePerProblem) {
   EXPECT_EQ(timed.size(), 7U);
   EXPECT_EQ(tuner.choose({b.view, 16, false, false}, seconds), Variant::kChunks);
   EXPECT_EQ(timed.size(), 9U);
+  EXPECT_EQ(never(tuner, batch.view), Variant::kRows);
+  EXPECT_EQ(tuner.choose({b.view, 32, false, true, false}, seconds), Variant::kRows) << "within a capture";
+  EXPECT_EQ(timed.size(), 9U);
+  EXPECT_EQ(tuner.choose({b.view, 32, false, true, true}, seconds), Variant::kChunks);
+  EXPECT_EQ(timed.size(), 14U);
 }
 
 TEST_F(GpuTuner, MultiplyAsksTheTunerOfItsDevice) { EXPECT_EQ(&Tuner::of(gpu()), &Tuner::of(gpu())); }
