@@ -3,7 +3,8 @@
 //
 // The induced subgraph of a sub-batch, cut by each rank from its resident tiles in time O(sum of the degrees
 // of the sampled rows in the tile + sampled vertices of its slabs), nothing of size N a step, no
-// communication (after ScaleGNN, Algorithm 2; design.md 4.5).
+// communication (after ScaleGNN, Algorithm 2; design.md 4.5). By the CPU, or on a GPU that holds the resident
+// tiles.
 #pragma once
 
 #include <array>
@@ -15,6 +16,7 @@
 #include "base/timer.hpp"
 #include "device/buffer.hpp"
 #include "device/context.hpp"
+#include "device/gpu/device.hpp"
 #include "layout/graph_shard.hpp"
 #include "sampling/sampler.hpp"
 
@@ -53,7 +55,14 @@ struct Batch {
   };
   std::array<TileMemory, 3> forward_memory, backward_memory;
   TileMemory loss_memory, loss_backward_memory;
+  /// Tiles in memory of a GPU: where their last readers are in the order of their stream (release()). The
+  /// next build into this Batch writes after that.
+  std::shared_ptr<device::gpu::Event> released;
 };
+
+/// Of a batch in memory of the GPU of `context`: what is on the compute stream now is the last that reads it.
+/// On the CPU nothing.
+void release(device::Context& context, Batch& batch);
 
 struct BatchOptions {
   Index layers = 3;                ///< of the model: tiles that no layer needs stay null
@@ -76,6 +85,13 @@ class BatchBuilder {
   /// it. `store` is compared with `full`, and with loss_rows its splits are read. The diagonal of the own
   /// rows comes out of the first tile, which has the own block in both slabs (every rotation's has): nothing
   /// is asked of other ranks.
+  ///
+  /// `context` on a GPU: `full` is in its memory, and so are the tiles that are built, by kernels on the
+  /// stream for sampling; everything else of a Batch is host memory. They are the CPU's to the bit, but for
+  /// transposes of tiles of all rows with loss_rows: the entries of their rows come in the order of the
+  /// resident transpose, so that sums over them are rounded otherwise. For tiles that go backward `full`
+  /// needs transposes, or to be symmetric with the tile of exchanged slabs on this rank: InvalidArgument
+  /// where it has neither. NotCompiled without a GPU runtime.
   BatchBuilder(device::Context& context, const layout::GraphShard& full, const graph::Store& store,
                Sampler& sampler, const BatchOptions& options);
   ~BatchBuilder();
@@ -83,8 +99,12 @@ class BatchBuilder {
   BatchBuilder& operator=(const BatchBuilder&) = delete;
 
   /// Builds the sub-batch into `out`, reusing its memory: no allocation after the first few sub-batches. Runs
-  /// on the calling thread and the threads of `context`.
+  /// on the calling thread and the threads of `context`. On a GPU `out` was given back by release() before,
+  /// and its tiles are complete on return, for any stream: the calling thread waits for its stream, none that
+  /// computes does.
   void build(Index epoch, Index index, Batch& out);
+  /// On a GPU: tiles that were made again so far, as they had more entries than there was memory for.
+  [[nodiscard]] Index made_again() const noexcept;
 
  private:
   struct State;

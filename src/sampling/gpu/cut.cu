@@ -19,17 +19,17 @@ constexpr int kAhead = 4;  // columns that a lane reads before it asks the map f
 
 /// A padded row (or column) of the sub-batch.
 struct Place {
-  Index vertex;  ///< number in the Selection; -1: padding
+  Index vertex;  ///< number in Drawn; -1: padding
   Index at;      ///< index in the resident slab
 };
 
 OPX_DEVICE Place place_of(const Drawn& drawn, const SlabView& slab, Index padded) {
   // 32 bits, which padded rows fit: a division of 64 costs several times as much.
-  const auto rows = static_cast<std::uint32_t>(drawn.block_rows);
+  const auto rows = static_cast<std::uint32_t>(slab.block_rows);
   const std::uint32_t k = static_cast<std::uint32_t>(padded) / rows;
   const SlabBlock block = slab.blocks[k];
   const Index vertex = drawn.offsets[block.block] + (static_cast<std::uint32_t>(padded) - k * rows);
-  if (vertex >= drawn.offsets[block.block + 1]) return {-1, 0};
+  if (vertex >= slab.ends[block.block]) return {-1, 0};
   return {vertex, drawn.position[vertex] + block.shift};
 }
 
@@ -318,6 +318,46 @@ struct FillLongRows {
   }
 };
 
+struct MarkRead {
+  static constexpr const char* kName = "batch_mark_read";
+  static constexpr int kThreads = kBlockThreads;
+  const std::int32_t* col_ids;
+  Index nnz;
+  std::int32_t* read;
+
+  OPX_DEVICE void operator()() const {
+    for (Index e = dev::global_thread(); e < nnz; e += dev::all_threads()) read[col_ids[e]] = 0;
+  }
+};
+
+struct Renumber {
+  static constexpr const char* kName = "batch_renumber";
+  static constexpr int kThreads = kBlockThreads;
+  const std::int32_t* kept;
+  Index nnz;
+  std::int32_t* col_ids;
+
+  OPX_DEVICE void operator()() const {
+    for (Index e = dev::global_thread(); e < nnz; e += dev::all_threads()) col_ids[e] = kept[col_ids[e]];
+  }
+};
+
+struct TakeRows {
+  static constexpr const char* kName = "batch_take_rows";
+  static constexpr int kThreads = kBlockThreads;
+  const std::int32_t* kept;
+  const Index* offsets;
+  Index rows, rows_left;
+  Index* to;
+
+  OPX_DEVICE void operator()() const {
+    for (Index i = dev::global_thread(); i <= rows; i += dev::all_threads()) {
+      const Index row = i == rows ? rows_left : Index{kept[i]};
+      if (row >= 0) to[row] = offsets[i];
+    }
+  }
+};
+
 template <class Kernel>
 void launch(dev::Device& device, dev::Stream stream, Index blocks, const Kernel& kernel) {
   dev::launch(device, stream, {.blocks = std::min(blocks, kMostBlocks), .threads = Kernel::kThreads}, kernel);
@@ -350,6 +390,22 @@ void fill_rows(dev::Device& device, dev::Stream stream, const CutWork& work) {
   else
     launch(device, stream, row_blocks(work), FillRows<dev::kWarp>{work});
   launch(device, stream, work.most_long, FillLongRows{work});
+}
+
+void mark_read(dev::Device& device, dev::Stream stream, const std::int32_t* col_ids, Index nnz,
+               std::int32_t* read) {
+  launch(device, stream, dev::blocks_for(nnz, kBlockThreads), MarkRead{col_ids, nnz, read});
+}
+
+void renumber(dev::Device& device, dev::Stream stream, const std::int32_t* kept, Index nnz,
+              std::int32_t* col_ids) {
+  launch(device, stream, dev::blocks_for(nnz, kBlockThreads), Renumber{kept, nnz, col_ids});
+}
+
+void take_rows(dev::Device& device, dev::Stream stream, const std::int32_t* kept, const Index* offsets,
+               Index rows, Index rows_left, Index* to) {
+  launch(device, stream, dev::blocks_for(rows + 1, kBlockThreads),
+         TakeRows{kept, offsets, rows, rows_left, to});
 }
 
 }  // namespace opx::sampling::gpu

@@ -26,19 +26,20 @@ struct SlabBlock {
   Index block, shift;
 };
 
-/// A slab of the sub-batch: Drawn::block_rows padded rows a block. Padded row i is vertex i % block_rows of
-/// block i / block_rows, where that has so many.
+/// A slab of the sub-batch: `block_rows` padded rows a block, `rows` in all. Padded row i is vertex
+/// i % block_rows of block b = i / block_rows of the slab, where that is before ends[b's number in the grid].
 struct SlabView {
   const SlabBlock* blocks;
-  Index rows;
+  const Index* ends;
+  Index rows, block_rows;
 };
 
-/// The Selection there.
+/// The Selection there, in the order of the sub-batch's rows (RowOrder).
 struct Drawn {
-  const Index* offsets;
+  const Index* offsets;    ///< the first vertex of each block, and behind the last
+  const Index* loss_ends;  ///< of each block, behind its vertices in the loss
   const std::int32_t *position, *stratum;
   const float *same, *other;
-  Index block_rows;
 };
 
 /// What is known of a sampled column; 16 bytes that one access reads.
@@ -74,8 +75,7 @@ struct CutWork {
   float* to_values;
   Index capacity;
   CutHeader* header;
-  /// Where the diagonal entries of vertices [own_first, own_first + own_count) of the Selection go; null:
-  /// nowhere.
+  /// Where the diagonal entries of vertices [own_first, own_first + own_count) of Drawn go; null: nowhere.
   float* diagonal;
   Index own_first, own_count;
   Factors factors;
@@ -92,5 +92,16 @@ void mark_columns(device::gpu::Device& device, device::gpu::Stream stream, const
 void count_rows(device::gpu::Device& device, device::gpu::Stream stream, const CutWork& work);
 void seal(device::gpu::Device& device, device::gpu::Stream stream, const CutWork& work);
 void fill_rows(device::gpu::Device& device, device::gpu::Stream stream, const CutWork& work);
+
+/// read[c] = 0 for each of the `nnz` columns c.
+void mark_read(device::gpu::Device& device, device::gpu::Stream stream, const std::int32_t* col_ids,
+               Index nnz, std::int32_t* read);
+/// Each of the `nnz` columns c becomes kept[c].
+void renumber(device::gpu::Device& device, device::gpu::Stream stream, const std::int32_t* kept, Index nnz,
+              std::int32_t* col_ids);
+/// Rows i with kept[i] < 0, which are empty, are taken out: `offsets` of `rows` rows become `to`, of
+/// `rows_left`.
+void take_rows(device::gpu::Device& device, device::gpu::Stream stream, const std::int32_t* kept,
+               const Index* offsets, Index rows, Index rows_left, Index* to);
 
 }  // namespace opx::sampling::gpu

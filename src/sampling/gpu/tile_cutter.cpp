@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <utility>
 
 #include "base/error.hpp"
@@ -16,7 +15,7 @@ namespace {
 
 using device::gpu::StreamUse;
 
-constexpr Index kMostCuts = 6;    // of a sub-batch: three tiles and their transposes
+constexpr Index kMostCuts = 8;    // of a sub-batch: four tiles and their transposes
 constexpr Index kShortRows = 24;  // mean entries of a row from which a whole warp works on it
 constexpr std::size_t kAlignment = 16;
 
@@ -49,14 +48,11 @@ TileCutter::TileCutter(device::Context& context, const layout::GraphShard& full,
 
 TileCutter::~TileCutter() {
   device::gpu::Device& device = context_.gpu();
-  try {  // memory goes back in the order of the compute stream, and may still be in use here
-    device.record(done_, stream());
-    wait();
-  } catch (...) {  // nobody is left to hear of it
-  }
+  abandon();  // memory goes back in the order of the compute stream, and may still be in use here
   device.deallocate_pinned(sent_here_, sent_held_);
   device.deallocate_pinned(headers_here_, headers_held_ * sizeof(CutHeader));
   device.deallocate_pinned(own_here_, own_held_ * sizeof(float));
+  device.deallocate_pinned(kept_here_, kept_held_ * sizeof(std::int32_t));
 }
 
 device::gpu::Stream TileCutter::stream() const { return context_.gpu().stream(StreamUse::kSample); }
@@ -88,39 +84,52 @@ void TileCutter::clear_map() {
   tag_ = 0;
 }
 
-void TileCutter::begin(const Selection& selection, const device::gpu::Event* released) {
+void TileCutter::begin(const Selection& selection, const device::gpu::Event* released,
+                       const RowOrder* order) {
+  static const RowOrder kRising;
+  const RowOrder& rows = order == nullptr ? kRising : *order;
   device::gpu::Device& device = context_.gpu();
   const std::size_t count = selection.position.size();
-  wait();  // only after an error is something under way
+  wait();
   jobs_.clear();
   jobs_.reserve(kMostCuts);
   own_count_ = 0;
+  block_rows_ = selection.block_rows;
   offsets_.assign(selection.offsets.begin(), selection.offsets.end());
+  loss_ends_.assign(offsets_.begin(), offsets_.end() - 1);
+  for (std::size_t b = 0; b < loss_ends_.size(); ++b) loss_ends_[b] += rows.loss_rows(static_cast<int>(b));
   const std::size_t of_offsets = room(offsets_.size() * sizeof(Index)), of_each = room(count * sizeof(float));
-  reserve_here(sent_here_, sent_held_, of_offsets + 4 * of_each);
-  reserve(sent_, static_cast<Index>(of_offsets + 4 * of_each));
+  reserve_here(sent_here_, sent_held_, 2 * of_offsets + 4 * of_each);
+  reserve(sent_, static_cast<Index>(2 * of_offsets + 4 * of_each));
   std::size_t used = 0;
-  const auto add = [&](const auto& values, std::size_t held) {
-    using T = typename std::decay_t<decltype(values)>::value_type;
-    if (!values.empty()) std::memcpy(sent_here_ + used, values.data(), values.size() * sizeof(T));
+  const auto place = [&]<class T>(const std::vector<T>&, std::size_t held) {
     const std::size_t at = std::exchange(used, used + held);
-    return reinterpret_cast<const T*>(sent_.data() + at);
+    return std::pair(reinterpret_cast<T*>(sent_here_ + at), reinterpret_cast<const T*>(sent_.data() + at));
   };
-  drawn_.offsets = add(offsets_, of_offsets);
-  drawn_.position = add(selection.position, of_each);
-  drawn_.stratum = add(selection.stratum, of_each);
-  drawn_.same = add(selection.same, of_each);
-  drawn_.other = add(selection.other, of_each);
-  drawn_.block_rows = selection.block_rows;
+  const auto add = [&](const std::vector<Index>& values) {
+    const auto [here, there] = place(values, of_offsets);
+    std::ranges::copy(values, here);
+    return there;
+  };
+  const auto add_ordered = [&](const auto& values) {
+    const auto [here, there] = place(values, of_each);
+    for (std::size_t i = 0; i < values.size(); ++i) here[i] = values[rows.vertex(static_cast<Index>(i), 0)];
+    return there;
+  };
+  drawn_.offsets = add(offsets_);
+  drawn_.loss_ends = add(loss_ends_);
+  drawn_.position = add_ordered(selection.position);
+  drawn_.stratum = add_ordered(selection.stratum);
+  drawn_.same = add_ordered(selection.same);
+  drawn_.other = add_ordered(selection.other);
   device.copy(sent_.data(), sent_here_, used, stream());
   device.record(done_, stream());
   if (released != nullptr) device.wait(stream(), *released);
 }
 
-SlabView TileCutter::slab(std::span<const int> blocks) {
-  const Index rows = std::ssize(blocks) * drawn_.block_rows;
+const SlabBlock* TileCutter::blocks_there(std::span<const int> blocks) {
   for (const auto& known : slabs_)
-    if (std::ranges::equal(known->blocks, blocks)) return {known->there.data(), rows};
+    if (std::ranges::equal(known->blocks, blocks)) return known->there.data();
   auto made = std::make_unique<Slab>();
   std::vector<SlabBlock> here;
   for (std::size_t k = 0; k < blocks.size(); ++k) {
@@ -130,14 +139,28 @@ SlabView TileCutter::slab(std::span<const int> blocks) {
   made->blocks.assign(blocks.begin(), blocks.end());
   reserve(made->there, std::ssize(here));
   context_.gpu().copy(made->there.data(), here.data(), here.size() * sizeof(SlabBlock), stream());
-  return {slabs_.emplace_back(std::move(made))->there.data(), rows};
+  return slabs_.emplace_back(std::move(made))->there.data();
+}
+
+SlabView TileCutter::slab(std::span<const int> blocks, Index loss_rows) {
+  const bool all = loss_rows == 0;
+  const Index each = all ? block_rows_ : loss_rows;
+  for (const int block : blocks) {
+    const auto b = static_cast<std::size_t>(block);
+    const Index given = (all ? offsets_[b + 1] : loss_ends_[b]) - offsets_[b];
+    OPX_REQUIRE(given <= each, InternalError, "block {} gives {} rows of at most {}", block, given, each);
+  }
+  return {.blocks = blocks_there(blocks),
+          .ends = all ? drawn_.offsets + 1 : drawn_.loss_ends,
+          .rows = std::ssize(blocks) * each,
+          .block_rows = each};
 }
 
 void TileCutter::aim_at(const CutRequest& request, CutWork& work) {
   const spmm::CsrView from = request.tile.view();
   work.drawn = drawn_;
-  work.rows = slab(request.row_blocks);
-  work.cols = slab(request.col_blocks);
+  work.rows = slab(request.row_blocks, request.transposed ? 0 : request.loss_rows);
+  work.cols = slab(request.col_blocks, request.transposed ? request.loss_rows : 0);
   work.row_offsets = from.row_offsets.data();
   work.col_ids = from.col_ids.data();
   work.values = from.values.empty() ? nullptr : from.values.data();
@@ -175,9 +198,9 @@ void TileCutter::size(spmm::Csr& to, Index capacity, CutWork& work) {
 int TileCutter::cut(const CutRequest& request, spmm::Csr& to) {
   const spmm::CsrView from = request.tile.view();
   OPX_REQUIRE(std::ssize(jobs_) < kMostCuts, InternalError, "more than {} cuts of a sub-batch", kMostCuts);
-  OPX_REQUIRE(from.cols <= options_.columns && drawn_.block_rows <= options_.most_block_rows, InvalidArgument,
+  OPX_REQUIRE(from.cols <= options_.columns && block_rows_ <= options_.most_block_rows, InvalidArgument,
               "a cutter for {} columns and {} rows a block; the tile has {} columns, the sub-batch {} rows",
-              options_.columns, options_.most_block_rows, from.cols, drawn_.block_rows);
+              options_.columns, options_.most_block_rows, from.cols, block_rows_);
   Job job{.work = {}, .to = &to, .counts = {}};
   aim_at(request, job.work);
   const Index blocks = std::ssize(request.row_blocks), most = blocks * options_.most_block_rows + 1;
@@ -228,6 +251,14 @@ void TileCutter::put(std::size_t index) {
 
 void TileCutter::wait() { context_.gpu().wait_on_host(done_); }
 
+void TileCutter::abandon() noexcept {
+  try {
+    context_.gpu().record(done_, stream());
+    wait();
+  } catch (...) {  // the error before says what happened
+  }
+}
+
 void TileCutter::finish() {
   device::gpu::Device& device = context_.gpu();
   const auto collect = [&] {
@@ -260,6 +291,38 @@ void TileCutter::finish() {
                   .off_diagonal = nnz - static_cast<Index>(header.diagonals),
                   .rows_without_neighbours = static_cast<Index>(header.rows_without_neighbours)};
   }
+}
+
+std::span<std::int32_t> TileCutter::read_columns(const spmm::Csr& tile) {
+  device::gpu::Device& device = context_.gpu();
+  const auto columns = static_cast<std::size_t>(tile.cols);
+  reserve_here(kept_here_, kept_held_, columns);
+  reserve(kept_, tile.cols);
+  device.fill_bytes(kept_.data(), 0xff, kept_.bytes(), stream());
+  mark_read(device, stream(), tile.col_ids.data(), tile.nnz(), kept_.data());
+  device.copy(kept_here_, kept_.data(), kept_.bytes(), stream());
+  device.record(done_, stream());
+  wait();
+  return {kept_here_, columns};
+}
+
+void TileCutter::renumber_columns(std::span<const std::int32_t> kept, Index columns, spmm::Csr& tile,
+                                  spmm::Csr* transposed) {
+  device::gpu::Device& device = context_.gpu();
+  device.copy(kept_.data(), kept.data(), kept.size_bytes(), stream());
+  renumber(device, stream(), kept_.data(), tile.nnz(), tile.col_ids.data());
+  tile.cols = columns;
+  if (transposed != nullptr) {
+    device::Buffer<Index>& offsets = transposed->row_offsets;
+    reserve(scratch_, std::max(scratch_.size(), static_cast<Index>(offsets.bytes())));
+    device.copy(scratch_.data(), offsets.data(), offsets.bytes(), stream());
+    take_rows(device, stream(), kept_.data(), reinterpret_cast<const Index*>(scratch_.data()),
+              transposed->rows, columns, offsets.data());
+    transposed->rows = columns;
+    offsets.resize(context_, columns + 1);
+  }
+  device.record(done_, stream());
+  wait();
 }
 
 }  // namespace opx::sampling::gpu

@@ -21,6 +21,7 @@
 #include "device/gpu/device.hpp"
 #include "layout/graph_shard.hpp"
 #include "sampling/gpu/cut.hpp"
+#include "sampling/row_order.hpp"
 #include "sampling/sampler.hpp"
 #include "sampling/tile_cutter.hpp"
 #include "spmm/csr.hpp"
@@ -40,6 +41,8 @@ struct CutRequest {
   Estimator estimator = Estimator::kUnbiased;
   /// `tile` is of A^T: entry (u, v) gets the factor of (v, u).
   bool transposed = false;
+  /// Of the tile's rows (transposed: columns) those of the loss alone, padded to so many a block; 0: all.
+  Index loss_rows = 0;
   /// Block whose diagonal entries diagonal() is to have; of one cut at most.
   int own_block = -1;
 };
@@ -52,9 +55,11 @@ class TileCutter {
   TileCutter(const TileCutter&) = delete;
   TileCutter& operator=(const TileCutter&) = delete;
 
-  /// Uploads `selection`, which may be changed afterwards. What is cut next is written after `released`,
-  /// where one is given: whoever reads the tiles' memory recorded it behind the last reader.
-  void begin(const Selection& selection, const device::gpu::Event* released = nullptr);
+  /// Uploads `selection`, with rows in `order` (null: rising positions); both may be changed afterwards. What
+  /// is cut next is written after `released`, where one is given: whoever reads the tiles' memory recorded it
+  /// behind the last reader.
+  void begin(const Selection& selection, const device::gpu::Event* released = nullptr,
+             const RowOrder* order = nullptr);
   /// Puts a cut on the stream. Its number counts from 0 since begin(). Until finish() `to` has the size of
   /// its memory; its offsets are right and stay within it. O(entries of the sampled rows + padded rows and
   /// columns of the sub-batch). Throws OutOfMemory.
@@ -62,6 +67,16 @@ class TileCutter {
   /// Waits for the cuts on the host (Device::wait_on_host()), makes those again that did not fit, and
   /// gives each tile its true size and longest row.
   void finish();
+  /// After an error, where the tiles' memory may go: waits for what is on the stream.
+  void abandon() noexcept;
+
+  /// Of a tile that finish() has made: 0 for each column that an entry is in, -1 for the others; host memory
+  /// that the caller may change. Waits on the host.
+  [[nodiscard]] std::span<std::int32_t> read_columns(const spmm::Csr& tile);
+  /// What read_columns() gave, with the number of the column that each becomes, of `columns`, or -1: that of
+  /// `tile`, and of rows of `transposed`, if not null. Waits on the host.
+  void renumber_columns(std::span<const std::int32_t> kept, Index columns, spmm::Csr& tile,
+                        spmm::Csr* transposed);
 
   /// Of a cut, after finish().
   [[nodiscard]] const CutCounts& counts(int cut) const { return jobs_[static_cast<std::size_t>(cut)].counts; }
@@ -87,7 +102,8 @@ class TileCutter {
   void reserve(device::Buffer<T>& buffer, Index size);
   template <class T>
   void reserve_here(T*& here, std::size_t& held, std::size_t size);
-  SlabView slab(std::span<const int> blocks);
+  const SlabBlock* blocks_there(std::span<const int> blocks);
+  SlabView slab(std::span<const int> blocks, Index loss_rows);
   void clear_map();
   void aim_at(const CutRequest& request, CutWork& work);
   void size(spmm::Csr& to, Index capacity, CutWork& work);
@@ -99,7 +115,8 @@ class TileCutter {
   CutterOptions options_;
   std::vector<std::unique_ptr<Slab>> slabs_;
   Drawn drawn_{};
-  std::vector<Index> offsets_;  ///< the Selection's
+  Index block_rows_ = 0;                    ///< of the Selection
+  std::vector<Index> offsets_, loss_ends_;  ///< as in drawn_
   std::vector<Job> jobs_;
   std::uint32_t tag_ = 0;
   Index made_again_ = 0;
@@ -108,12 +125,13 @@ class TileCutter {
   std::byte* sent_here_ = nullptr;
   CutHeader* headers_here_ = nullptr;
   float* own_here_ = nullptr;
-  std::size_t sent_held_ = 0, headers_held_ = 0, own_held_ = 0;
+  std::int32_t* kept_here_ = nullptr;
+  std::size_t sent_held_ = 0, headers_held_ = 0, own_held_ = 0, kept_held_ = 0;
   device::Buffer<std::byte> sent_, scratch_;
   device::Buffer<CutHeader> headers_;
   device::Buffer<float> own_;
   device::Buffer<std::uint64_t> words_;
-  device::Buffer<std::int32_t> ids_, long_rows_, long_counts_;
+  device::Buffer<std::int32_t> ids_, long_rows_, long_counts_, kept_;
   device::Buffer<ColumnInfo> info_;
   device::gpu::Event done_;
 };

@@ -17,8 +17,11 @@ TileCutter::TileCutter(device::Context& context, const layout::GraphShard& full,
   refuse();
 }
 TileCutter::~TileCutter() = default;
-void TileCutter::begin(const Selection&, const device::gpu::Event*) { refuse(); }
+void TileCutter::begin(const Selection&, const device::gpu::Event*, const RowOrder*) { refuse(); }
 int TileCutter::cut(const CutRequest&, spmm::Csr&) { refuse(); }
 void TileCutter::finish() { refuse(); }
+void TileCutter::abandon() noexcept {}
+std::span<std::int32_t> TileCutter::read_columns(const spmm::Csr&) { refuse(); }
+void TileCutter::renumber_columns(std::span<const std::int32_t>, Index, spmm::Csr&, spmm::Csr*) { refuse(); }
 
 }  // namespace opx::sampling::gpu
