@@ -211,6 +211,7 @@ TEST_F(GpuBatches, ReadersOnTheComputeStreamComeFirst) {
     cutter.cut({.tile = *there.tile[0], .row_blocks = block, .col_blocks = block}, got);
     cutter.finish();
     sums.emplace_back(context(), 80);
+    test::keep_busy(context());
     multiply(context(), got.view(), tensor::MatrixView<const float>(x.data(), got.cols, 1),
              tensor::MatrixView<float>(sums.back().data(), got.rows, 1));
     gpu().record(released, gpu().compute());

@@ -16,6 +16,13 @@ inline bool same_bits(std::span<const float> a, std::span<const float> b) {
   return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size_bytes()) == 0);
 }
 
+/// The compute stream lags behind: what is put on it now runs long after what other streams are given, unless
+/// they wait for it.
+inline void keep_busy(device::Context& gpu) {
+  device::Buffer<float> scratch(gpu, 16);
+  for (int i = 0; i < 60; ++i) device::set_zero(gpu, scratch.span());
+}
+
 /// `there` is in memory of `gpu`.
 inline void expect_same_csr(device::Context& gpu, const spmm::CsrView& there, const spmm::CsrView& want) {
   ASSERT_EQ(there.rows, want.rows);
