@@ -172,6 +172,8 @@ class Communicator {
   /// CommError with `message`. Not collective; safe from any thread of this rank. Under MPI this is for
   /// errors that the caller could not agree on first; it ends the job.
   virtual void abort(const std::string& message) noexcept = 0;
+  /// CommOptions::check_collectives of the job.
+  [[nodiscard]] virtual bool checks_collectives() const noexcept { return false; }
   /// Whether the job has failed on some rank, as far as this process has heard. From any thread.
   [[nodiscard]] virtual bool failed() const noexcept { return false; }
 
@@ -268,10 +270,10 @@ struct CommOptions {
   /// MPI: barrier and all_gather of groups up to this size are direct messages, so that the watchdog can name
   /// the ranks that are missing; larger groups use the library's collective.
   int direct_ranks = 64;
-  /// MPI: ranks compare what they call before every collective; where operation, count, type, operator, root
-  /// or purpose differ all throw CommError that names the ranks and both calls. Costs a small exchange a call
-  /// and the overlap of non-blocking ones; always on where the library is built without NDEBUG. Threads
-  /// always compare.
+  /// MPI and NCCL: ranks compare what they call before every collective; where operation, count, type,
+  /// operator, root or purpose differ all throw CommError that names the ranks and both calls. Costs a small
+  /// exchange a call and the overlap of non-blocking ones; under MPI always on where the library is built
+  /// without NDEBUG. Threads always compare.
   bool check_collectives = false;
 };
 

@@ -71,6 +71,7 @@ class StagedCommunicator final : public Communicator {
   }
   void barrier() override { inner_->barrier(); }
   void abort(const std::string& message) noexcept override { inner_->abort(message); }
+  bool checks_collectives() const noexcept override { return inner_->checks_collectives(); }
   bool failed() const noexcept override { return inner_->failed(); }
 
   void broadcast_bytes(std::span<std::byte> data, int root, CommPurpose p) override {

@@ -28,9 +28,10 @@ struct NcclRank {
   std::unique_ptr<comm::Communicator> nccl;
 };
 
-inline void with_nccl_ranks(std::initializer_list<int> sizes, base::FunctionRef<void(NcclRank&)> body) {
+inline void with_nccl_ranks(std::initializer_list<int> sizes, base::FunctionRef<void(NcclRank&)> body,
+                            const comm::CommOptions& options = {.timeout_seconds = 120}) {
   for (const int ranks : sizes) {
-    comm::run_threads(ranks, {.timeout_seconds = 120}, [&](comm::Communicator& world) {
+    comm::run_threads(ranks, options, [&](comm::Communicator& world) {
       NcclRank rank(world);
       body(rank);
     });

@@ -6,22 +6,13 @@
 #pragma once
 
 #include <memory>
-#include <span>
 
+#include "comm/detail/call.hpp"
 #include "comm/mpi/link.hpp"
 
 namespace opx::comm::mpi {
 
-/// One rank's call of a collective.
-struct Call {
-  Collective what = Collective::kNone;
-  CommPurpose purpose = CommPurpose::kOther;
-  Index count = 0;  ///< elements of `type`
-  DataType type = DataType::kByte;
-  ReduceOp op = ReduceOp::kSum;
-  int root = 0;
-  std::span<const Index> send_counts{}, receive_counts{};  ///< all_to_all_v, bytes
-};
+using detail::Call;
 
 /// Nothing where the option is off or the group is one rank. Else gathers everyone's call (and, for
 /// all_to_all_v, counts) and throws on all ranks the same CommError that names number, axis, two ranks and

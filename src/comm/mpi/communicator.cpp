@@ -21,6 +21,7 @@ class MpiCommunicator final : public Communicator {
   CommAxis axis() const noexcept override { return channel_->axis; }
   Traffic& traffic() noexcept override { return channel_->link->traffic(); }
   std::string_view backend() const noexcept override { return "mpi"; }
+  bool checks_collectives() const noexcept override { return channel_->link->options().check_collectives; }
 
   std::unique_ptr<Communicator> split(int color, int key, CommAxis axis) override;
   void barrier() override;

@@ -8,12 +8,14 @@
 #include <utility>
 
 #include "comm/gpu/reduce.hpp"
+#include "comm/nccl/call_check.hpp"
 #include "comm/nccl/link.hpp"
 #include "comm/staged.hpp"
 
 namespace opx::comm::nccl {
 namespace {
 
+using detail::Call;
 using detail::Collective;
 
 // Below this an all_reduce gathers all vectors everywhere: one step in place of two.
@@ -137,6 +139,7 @@ class NcclCommunicator final : public Communicator {
   NcclCommunicator(std::shared_ptr<Link> link, Communicator& inner)
       : inner_(&inner),
         staged_(staged_communicator(link->context(), inner)),
+        check_(link->world(), inner),
         member_(std::move(link), inner) {}
   NcclCommunicator(std::shared_ptr<Link> link, std::unique_ptr<Communicator> inner)
       : NcclCommunicator(std::move(link), *inner) {
@@ -161,6 +164,7 @@ class NcclCommunicator final : public Communicator {
     inner_->abort(message);
     link().fail(message, false);
   }
+  bool checks_collectives() const noexcept override { return inner_->checks_collectives(); }
   bool failed() const noexcept override { return inner_->failed(); }
 
   void broadcast_bytes(std::span<std::byte> data, int root, CommPurpose p) override;
@@ -181,8 +185,8 @@ class NcclCommunicator final : public Communicator {
   [[nodiscard]] std::string title(Collective what, CommPurpose p) const {
     return fmt::format("{} on axis {} for {}", detail::name(what), name(axis()), name(p));
   }
-  /// Counts the call and lets the kComm stream wait for the compute stream.
-  [[nodiscard]] Section begin(CommPurpose p, Index received);
+  /// Checks and counts the call and lets the kComm stream wait for the compute stream.
+  [[nodiscard]] Section begin(const Call& call, Index received);
   [[nodiscard]] Request end(Section& section, Collective what, CommPurpose p) {
     return end(section, what, p, link().stream());
   }
@@ -205,6 +209,7 @@ class NcclCommunicator final : public Communicator {
   std::unique_ptr<Communicator> owned_;
   Communicator* inner_;
   std::unique_ptr<Communicator> staged_;
+  CallCheck check_;
   Member member_;
 };
 
@@ -220,9 +225,11 @@ bool NcclCommunicator::on_gpu(std::initializer_list<Span> spans, CommPurpose p) 
          p == CommPurpose::kNorm;
 }
 
-Section NcclCommunicator::begin(CommPurpose p, Index received) {
+// A rank whose capture fails meets the others in no collective of that step.
+Section NcclCommunicator::begin(const Call& call, Index received) {
   link().check();
-  traffic().add(axis(), p, received);
+  if (!link().device().capturing()) check_.check(call);
+  traffic().add(axis(), call.purpose, received);
   return Section(link());
 }
 
@@ -274,7 +281,9 @@ void NcclCommunicator::sum(const std::byte* others, const std::byte* own, std::b
 void NcclCommunicator::broadcast_bytes(std::span<std::byte> data, int root, CommPurpose p) {
   if (!on_gpu({{data.data(), data.size()}}, p)) return staged_->broadcast_bytes(data, root, p);
   detail::check_root(root, size());
-  Section section = begin(p, root == rank() ? 0 : static_cast<Index>(data.size()));
+  const auto bytes = static_cast<Index>(data.size());
+  Section section = begin({.what = Collective::kBroadcast, .purpose = p, .count = bytes, .root = root},
+                          root == rank() ? 0 : bytes);
   if (size() > 1 && !data.empty()) {
     const ncclComm_t comm = member_.comm();
     link().group(title(Collective::kBroadcast, p), [&] {
@@ -321,7 +330,9 @@ Request NcclCommunicator::iall_reduce_raw(void* data, Index count, DataType type
   const Index bytes = count * static_cast<Index>(size_of(type));
   if (!on_gpu({{data, static_cast<std::size_t>(bytes)}}, p))
     return staged_->iall_reduce_raw(data, count, type, op, p);
-  Section section = begin(p, detail::all_reduce_volume(count, type, size()));
+  Section section =
+      begin({.what = Collective::kAllReduce, .purpose = p, .count = count, .type = type, .op = op},
+            detail::all_reduce_volume(count, type, size()));
   if (size() > 1 && bytes > 0) {
     auto* at = static_cast<std::byte*>(data);
     const std::string what = title(Collective::kAllReduce, p);
@@ -336,7 +347,8 @@ Request NcclCommunicator::iall_gather_bytes(std::span<const std::byte> send, std
   if (!on_gpu({{send.data(), send.size()}, {receive.data(), receive.size()}}, p))
     return staged_->iall_gather_bytes(send, receive, p);
   const auto bytes = static_cast<Index>(send.size());
-  Section section = begin(p, bytes * (size() - 1));
+  Section section =
+      begin({.what = Collective::kAllGather, .purpose = p, .count = bytes}, bytes * (size() - 1));
   if (size() == 1) {
     copy(send.data(), receive.data(), bytes);
   } else if (bytes > 0) {
@@ -358,7 +370,13 @@ void NcclCommunicator::all_gather_v_bytes(std::span<const std::byte> send, std::
   const std::vector<Index> at = detail::offsets(counts);
   const auto part = [&](int r) { return receive.data() + at[static_cast<std::size_t>(r)]; };
   const auto bytes = static_cast<Index>(send.size());
-  Section section = begin(p, detail::others(counts, rank()));
+  const std::vector<Index> to_each(counts.size(), bytes);
+  Section section = begin({.what = Collective::kAllGatherV,
+                           .purpose = p,
+                           .count = at.back(),
+                           .send_counts = to_each,
+                           .receive_counts = counts},
+                          detail::others(counts, rank()));
   copy(send.data(), part(rank()), bytes);
   exchange(title(Collective::kAllGatherV, p), [&](int peer) {
     return Message{send.data(), bytes, part(peer), counts[static_cast<std::size_t>(peer)]};
@@ -372,7 +390,9 @@ Request NcclCommunicator::ireduce_scatter_raw(const void* send, void* receive, I
   const auto part_bytes = static_cast<std::size_t>(bytes);
   if (!on_gpu({{send, part_bytes * static_cast<std::size_t>(size())}, {receive, part_bytes}}, p))
     return staged_->ireduce_scatter_raw(send, receive, count, type, op, p);
-  Section section = begin(p, bytes * (size() - 1));
+  Section section =
+      begin({.what = Collective::kReduceScatter, .purpose = p, .count = count, .type = type, .op = op},
+            bytes * (size() - 1));
   const auto* from = static_cast<const std::byte*>(send);
   auto* to = static_cast<std::byte*>(receive);
   gpu::Stream last = link().stream();
@@ -399,7 +419,11 @@ Request NcclCommunicator::iall_to_all_v_bytes(std::span<const std::byte> send, s
   detail::check_all_to_all_v(send_counts, send.size(), receive_counts, receive.size(), rank(), size());
   const std::vector<Index> from = detail::offsets(send_counts), to = detail::offsets(receive_counts);
   const auto me = static_cast<std::size_t>(rank());
-  Section section = begin(p, detail::others(receive_counts, rank()));
+  Section section = begin({.what = Collective::kAllToAllV,
+                           .purpose = p,
+                           .send_counts = send_counts,
+                           .receive_counts = receive_counts},
+                          detail::others(receive_counts, rank()));
   copy(send.data() + from[me], receive.data() + to[me], send_counts[me]);
   exchange(title(Collective::kAllToAllV, p), [&](int peer) {
     const auto i = static_cast<std::size_t>(peer);

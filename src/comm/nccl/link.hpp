@@ -33,6 +33,7 @@ class Link {
   ~Link();
 
   [[nodiscard]] device::Context& context() noexcept { return context_; }
+  [[nodiscard]] Communicator& world() noexcept { return world_; }
   [[nodiscard]] gpu::Device& device() noexcept { return context_.gpu(); }
   [[nodiscard]] gpu::Stream stream() noexcept { return device().stream(gpu::StreamUse::kComm); }
   [[nodiscard]] gpu::Stream sums() noexcept { return device().stream(gpu::StreamUse::kReduce); }

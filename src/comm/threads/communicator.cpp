@@ -25,6 +25,7 @@ class ThreadCommunicator final : public Communicator {
   void abort(const std::string& message) noexcept override {
     group_->job().fail(group_->world_rank(member_), message, nullptr);
   }
+  bool checks_collectives() const noexcept override { return group_->job().options().check_collectives; }
   bool failed() const noexcept override { return group_->job().failed(); }
 
   void broadcast_bytes(std::span<std::byte> data, int root, CommPurpose p) override;

@@ -69,6 +69,32 @@ TEST_F(GpuTrainOverlap, HasTheBitsOfStagedCollectives) {
   });
 }
 
+// With CommOptions::check_collectives: all ranks of a job call the same, whatever the grid.
+TEST_F(GpuTrainOverlap, ComparedCollectivesHaveTheSameBits) {
+  const test::MemoryStore store = test::training_store(61, true);
+  RunConfig config = test::training_config("sage");
+  config.epochs = 3;
+  config.panels = 2;
+  const auto run = [&](const layout::Grid& shape, bool checked) {
+    std::vector<Steps> all(4);
+    test::with_nccl_ranks({4},
+                          [&](test::NcclRank& rank) {
+                            all[static_cast<std::size_t>(rank.threads.rank())] =
+                                train(rank.context, *rank.nccl, shape, store, config);
+                          },
+                          {.timeout_seconds = 120, .check_collectives = checked});
+    return all;
+  };
+  for (const layout::Grid& shape : {layout::Grid{.gx = 2, .gz = 2}, layout::Grid{.gy = 4}}) {
+    const std::vector<Steps> want = run(shape, false), got = run(shape, true);
+    for (std::size_t r = 0; r < got.size(); ++r) {
+      EXPECT_EQ(got[r].losses, want[r].losses) << layout::to_string(shape);
+      EXPECT_EQ(got[r].parameters, want[r].parameters) << layout::to_string(shape);
+      EXPECT_EQ(got[r].bytes, want[r].bytes) << layout::to_string(shape);
+    }
+  }
+}
+
 using GpuStepGraph = test::GpuTest;
 
 void expect_same(const Steps& got, const Steps& want, const std::string& what) {
