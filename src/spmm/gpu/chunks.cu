@@ -19,7 +19,8 @@ struct ChunkSums {
   static constexpr const char* kName = "spmm_chunks";
   static constexpr int kThreads = gpu::kThreads;
   Operands<T> o;
-  Index tile_blocks, nnz;
+  std::uint32_t tile_blocks;  // blocks for all chunks of one column tile
+  Index nnz;
   int chunk;
   float* slots;  // 2 per chunk, rows of slot_ld
 
@@ -39,11 +40,14 @@ struct ChunkSums {
     return slots + (2 * c + (begins ? 1 : 0)) * o.cols + col;
   }
 
-  OPX_DEVICE void operator()() const {
+  OPX_DEVICE void operator()() const { S::kVec == 4 && o.ragged ? run<true>() : run<false>(); }
+
+  template <bool ragged>
+  OPX_DEVICE void run() const {
     auto& stage = dev::shared<BlockStages<S>>().warps[dev::warp()];
-    const Index c = dev::block() % tile_blocks * S::kBlockGroups + dev::thread() / S::kLanes;
-    const int col =
-        static_cast<int>(dev::block() / tile_blocks) * S::kTile + dev::lane() % S::kLanes * S::kVec;
+    const auto block = static_cast<std::uint32_t>(dev::block());
+    const Index c = Index{block % tile_blocks} * S::kBlockGroups + dev::thread() / S::kLanes;
+    const int col = static_cast<int>(block / tile_blocks) * S::kTile + dev::lane() % S::kLanes * S::kVec;
     const Index base = c * chunk;
     const auto left = [&](Index from) {
       return static_cast<int>(std::min<Index>(std::max<Index>(nnz - from, 0), chunk));
@@ -54,23 +58,29 @@ struct ChunkSums {
       enter(walk, base, 0);
       walk.cut_here = o.row_offsets[walk.row] < base;
     }
+    const auto in_stage = [&](int at) { return std::min(std::max(entries - at, 0), int{S::kStage}); };
     Sums<S> sums;
     sums.clear();
+    Fetched<S> next;
+    fetch(o, base, in_stage(0), next);
     for (int at = 0, half = 0; at < most; at += S::kStage, half ^= 1) {
-      const int count = std::min(std::max(entries - at, 0), int{S::kStage});
-      add_stage(lay_out(o, stage, half, base + at, count), at, at + count, entries, c, col, walk, sums);
+      const int count = in_stage(at);
+      const Entry* staged = lay_out(o, next, stage, half, count);
+      fetch(o, base + at + S::kStage, in_stage(at + S::kStage), next);
+      add_stage<ragged>(staged, at, at + count, entries, c, col, walk, sums);
     }
     if (walk.row_end > entries) sums.store(slot(c, !walk.cut_here, col), o.cols - col, 1.0F, false, false);
   }
 
   // Entries [at, end) of the chunk, which are staged; writes the rows that end there.
+  template <bool ragged>
   OPX_DEVICE void add_stage(const Entry* staged, int at, int end, int entries, Index c, int col, Walk& walk,
                             Sums<S>& sums) const {
     for (int e = at; e < end;) {
       const int stop = std::min(walk.row_end, end);
-#pragma unroll 4
-      for (int k = e; k < stop; ++k)
-        sums.add(o.x + staged[k - at].col * o.x_ld + col, o.cols - col, staged[k - at].weight);
+#pragma unroll 1
+      for (int k = e; k < stop; k += S::kBatch)
+        sums.template add<ragged>(o.x + col, o.x_row_bytes, staged + (k - at), stop - k, o.cols - col);
       e = stop;
       if (e < walk.row_end) continue;
       if (walk.cut_here)
@@ -150,7 +160,7 @@ void multiply_chunks(device::Context& context, const CsrView& a, tensor::MatrixV
     const Index blocks = ceil_div(chunks, S::kBlockGroups);
     dev::launch(device, device.compute(),
                 {.blocks = blocks * ceil_div(o.cols, S::kTile), .threads = kThreads},
-                ChunkSums<T, S>{o, blocks, a.nnz(), chunk, slots.data()});
+                ChunkSums<T, S>{o, static_cast<std::uint32_t>(blocks), a.nnz(), chunk, slots.data()});
   });
   dev::launch(device, device.compute(), {.blocks = dev::blocks_for(o.rows, kThreads), .threads = kThreads},
               ChunkRows{.row_offsets = o.row_offsets,

@@ -4,12 +4,15 @@
 // What the SpMM kernels share. A group of lanes of one warp works on one row (rows.cu) or on one run of
 // entries (chunks.cu): each lane holds the sums of some columns, so that the group reads whole stretches of a
 // row of X. The group's entries are read together, 32 bits an id, weighted, and laid into shared memory,
-// from where every lane of the group reads each of them.
+// from where every lane of the group reads each of them; the next ones are on their way meanwhile. What hides
+// the memory's latency is that the rows of X of several entries are asked for before the first is added: no
+// branch may stand between those loads (look at the machine code, `cuobjdump -sass`, after a change here).
 #pragma once
 
 #include <bit>
 
 #include "base/bfloat16.hpp"
+#include "base/error.hpp"
 #include "device/gpu/api.hpp"
 #include "spmm/gpu/variants.hpp"
 
@@ -29,6 +32,10 @@ struct Shape {
   static constexpr int kBlockGroups = kWarps * kGroups;
   static constexpr int kStage =
       kLanes <= 2 ? 8 : (kLanes < 16 ? 16 : kLanes);  ///< entries laid out at a time
+  static constexpr int kPerLane = kStage / kLanes;    ///< of these fetched by a lane
+  static constexpr int kLoads = kVec == 4 ? 4 : 8;    ///< a lane's loads of X under way, at least
+  static constexpr int kBatch =
+      kSpans * 2 > kLoads ? 2 : kLoads / kSpans;  ///< entries whose rows are loaded together
 };
 
 /// The operands as a kernel sees them.
@@ -39,9 +46,12 @@ struct Operands {
   const float *values, *row_scale, *col_scale;  ///< null: ones
   const T* x;
   float* y;
-  Index x_ld, y_ld, rows;
+  std::uint32_t x_row_bytes;  ///< from a row of X to the next
+  Index y_ld, rows;
   int cols;         ///< of X and Y
+  bool ragged;      ///< cols is no multiple of 4: some lane of 4 columns has fewer
   bool accumulate;  ///< Y +=
+  bool aligned_x;   ///< rows of X begin where 4 columns do
   bool aligned_y;   ///< rows of Y begin on 16 bytes
 };
 
@@ -61,16 +71,36 @@ struct BlockStages {
   Stage<S> warps[kWarps];
 };
 
-/// Lays out `count` (<= kStage) entries from `first` for this lane's group. All lanes of the warp call it;
-/// it waits for the warp.
+/// A lane's entries of the next stage, on their way.
+template <class S>
+struct Fetched {
+  LocalIndex col[S::kPerLane];
+  float weight[S::kPerLane];
+};
+
+/// Asks for `count` (<= kStage) entries from `first` of this lane's group.
 template <class S, class T>
-OPX_DEVICE const Entry* lay_out(const Operands<T>& o, Stage<S>& stage, int half, Index first, int count) {
+OPX_DEVICE void fetch(const Operands<T>& o, Index first, int count, Fetched<S>& to) {
+#pragma unroll
+  for (int p = 0; p < S::kPerLane; ++p) {
+    const int k = dev::lane() % S::kLanes + p * S::kLanes;
+    to.col[p] = 0, to.weight[p] = 1.0F;
+    if (k < count) to.col[p] = dev::load_once(o.col_ids + first + k);
+    if (k < count && o.values != nullptr) to.weight[p] = dev::load_once(o.values + first + k);
+  }
+}
+
+/// Lays out what was fetched for this lane's group. All lanes of the warp call it; it waits for the warp.
+template <class S, class T>
+OPX_DEVICE const Entry* lay_out(const Operands<T>& o, const Fetched<S>& fetched, Stage<S>& stage, int half,
+                                int count) {
   Entry* mine = stage.entries[half][dev::lane() / S::kLanes];
-  for (int k = dev::lane() % S::kLanes; k < count; k += S::kLanes) {
-    const LocalIndex col = dev::load_once(o.col_ids + first + k);
-    float weight = o.values != nullptr ? dev::load_once(o.values + first + k) : 1.0F;
-    if (o.col_scale != nullptr) weight *= o.col_scale[col];
-    mine[k] = {col, weight};
+#pragma unroll
+  for (int p = 0; p < S::kPerLane; ++p) {
+    const int k = dev::lane() % S::kLanes + p * S::kLanes;
+    float weight = fetched.weight[p];
+    if (k < count && o.col_scale != nullptr) weight *= o.col_scale[fetched.col[p]];
+    if (k < count) mine[k] = {fetched.col[p], weight};
   }
   dev::sync_warp();
   return mine;
@@ -99,9 +129,32 @@ struct alignas(8) Bfloat16Vec4 {
   bfloat16 x, y, z, w;
 };
 OPX_DEVICE inline dev::Vec4 load4(const float* p) { return *reinterpret_cast<const dev::Vec4*>(p); }
-OPX_DEVICE inline dev::Vec4 load4(const bfloat16* p) {
-  const auto v = *reinterpret_cast<const Bfloat16Vec4*>(p);
-  return {widen(v.x), widen(v.y), widen(v.z), widen(v.w)};
+
+/// Neighbouring values of a row of X as they lie in memory.
+template <class T, int vec>
+struct Values {
+  T v;
+};
+template <>
+struct Values<float, 4> {
+  dev::Vec4 v;
+};
+template <>
+struct Values<bfloat16, 4> {
+  Bfloat16Vec4 v;
+};
+
+/// Those of `left` columns that exist, 0 for the others.
+template <bool ragged, int vec, class T>
+OPX_DEVICE Values<T, vec> load_values(const T* p, int left) {
+  Values<T, vec> to{};
+  if (left >= vec) to = *reinterpret_cast<const Values<T, vec>*>(p);
+  if constexpr (ragged && vec == 4) {
+    if (left > 0 && left < 4) to.v.x = p[0];
+    if (left > 1 && left < 4) to.v.y = p[1];
+    if (left == 3) to.v.z = p[2];
+  }
+  return to;
 }
 
 /// A lane's sums: columns first + span * kSpan + v of the columns that exist.
@@ -114,25 +167,44 @@ struct Sums {
       for (float& v : span) v = 0;
   }
 
-  /// Adds weight times a row of X, which `row` points into at this lane's first column; `cols` of its columns
-  /// are left from there.
+  /// Adds the first kBatch of the `rest` entries that `staged` points at, or all: weights times rows of X,
+  /// where `x` points into its first row at this lane's first column, and `cols` columns are left from there.
+  template <bool ragged, class T>
+  OPX_DEVICE void add(const T* x, std::uint32_t row_bytes, const Entry* staged, int rest, int cols) {
+    Values<T, S::kVec> of[S::kBatch][S::kSpans];
+    float weight[S::kBatch];
+#pragma unroll
+    for (int n = 0; n < S::kBatch; ++n) {
+      Entry entry{0, 0.0F};
+      if (n < rest) entry = staged[n];
+      weight[n] = entry.weight;
+      const T* row = row_at(x, entry.col, row_bytes);
+#pragma unroll
+      for (int s = 0; s < S::kSpans; ++s)
+        of[n][s] = load_values<ragged, S::kVec>(row + s * S::kSpan, n < rest ? cols - s * S::kSpan : 0);
+    }
+#pragma unroll
+    for (int n = 0; n < S::kBatch; ++n) {
+#pragma unroll
+      for (int s = 0; s < S::kSpans; ++s) add_values(of[n][s], weight[n], at[s]);
+    }
+  }
+
   template <class T>
-  OPX_DEVICE void add(const T* row, int cols, float weight) {
-#pragma unroll
-    for (int s = 0; s < S::kSpans; ++s, row += S::kSpan, cols -= S::kSpan) {
-      if constexpr (S::kVec == 4) {
-        if (cols >= 4) {
-          const dev::Vec4 v = load4(row);
-          at[s][0] = std::fma(weight, v.x, at[s][0]);
-          at[s][1] = std::fma(weight, v.y, at[s][1]);
-          at[s][2] = std::fma(weight, v.z, at[s][2]);
-          at[s][3] = std::fma(weight, v.w, at[s][3]);
-          continue;
-        }
-      }
-#pragma unroll
-      for (int v = 0; v < S::kVec; ++v)
-        if (v < cols) at[s][v] = std::fma(weight, widen(row[v]), at[s][v]);
+  OPX_DEVICE static const T* row_at(const T* x, LocalIndex row, std::uint32_t row_bytes) {
+    const auto offset = static_cast<std::uint64_t>(static_cast<std::uint32_t>(row)) * row_bytes;
+    return reinterpret_cast<const T*>(reinterpret_cast<const char*>(x) + offset);
+  }
+
+  template <class T>
+  OPX_DEVICE static void add_values(const Values<T, S::kVec>& of, float weight, float (&to)[S::kVec]) {
+    if constexpr (S::kVec == 4) {
+      to[0] = std::fma(weight, widen(of.v.x), to[0]);
+      to[1] = std::fma(weight, widen(of.v.y), to[1]);
+      to[2] = std::fma(weight, widen(of.v.z), to[2]);
+      to[3] = std::fma(weight, widen(of.v.w), to[3]);
+    } else {
+      to[0] = std::fma(weight, widen(of.v), to[0]);
     }
   }
 
@@ -175,6 +247,8 @@ template <class T>
 Operands<T> operands(const CsrView& a, tensor::MatrixView<const T> x, tensor::MatrixView<float> y,
                      const MultiplyOptions& options) {
   const auto given = [](std::span<const float> s) { return s.empty() ? nullptr : s.data(); };
+  const auto row_bytes = static_cast<std::uint64_t>(x.ld) * sizeof(T);
+  OPX_REQUIRE(row_bytes >> 32U == 0, InvalidArgument, "rows of X lie {} elements apart", x.ld);
   return {.row_offsets = a.row_offsets.data(),
           .col_ids = a.col_ids.data(),
           .values = given(a.values),
@@ -182,11 +256,13 @@ Operands<T> operands(const CsrView& a, tensor::MatrixView<const T> x, tensor::Ma
           .col_scale = given(options.col_scale),
           .x = x.data,
           .y = y.data,
-          .x_ld = x.ld,
+          .x_row_bytes = static_cast<std::uint32_t>(row_bytes),
           .y_ld = y.ld,
           .rows = a.rows,
           .cols = static_cast<int>(x.cols),
+          .ragged = x.cols % 4 != 0,
           .accumulate = options.accumulate,
+          .aligned_x = begins_on(x.data, x.ld, 4 * sizeof(T)),
           .aligned_y = begins_on(y.data, y.ld, sizeof(dev::Vec4))};
 }
 
@@ -204,8 +280,7 @@ void with_shape(const Operands<T>& o, Run&& run) {
     if (lanes <= 64) return run(Shape<32, vec, 2>{});
     return run(Shape<32, vec, 4>{});
   };
-  begins_on(o.x, o.x_ld, 4 * sizeof(T)) ? narrow(std::integral_constant<int, 4>{})
-                                        : narrow(std::integral_constant<int, 1>{});
+  o.aligned_x ? narrow(std::integral_constant<int, 4>{}) : narrow(std::integral_constant<int, 1>{});
 }
 
 }  // namespace opx::spmm::gpu

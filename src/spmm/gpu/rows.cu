@@ -20,28 +20,35 @@ struct RowSplit {
   static constexpr const char* kName = "spmm_rows";
   static constexpr int kThreads = gpu::kThreads;
   Operands<T> o;
-  Index tile_blocks;  // blocks for all rows of one column tile
+  std::uint32_t tile_blocks;  // blocks for all rows of one column tile
 
-  OPX_DEVICE void operator()() const {
+  OPX_DEVICE void operator()() const { S::kVec == 4 && o.ragged ? run<true>() : run<false>(); }
+
+  template <bool ragged>
+  OPX_DEVICE void run() const {
     auto& stage = dev::shared<BlockStages<S>>().warps[dev::warp()];
-    const Index row = dev::block() % tile_blocks * S::kBlockGroups + dev::thread() / S::kLanes;
-    const int col =
-        static_cast<int>(dev::block() / tile_blocks) * S::kTile + dev::lane() % S::kLanes * S::kVec;
+    const auto block = static_cast<std::uint32_t>(dev::block());
+    const Index row = Index{block % tile_blocks} * S::kBlockGroups + dev::thread() / S::kLanes;
+    const int col = static_cast<int>(block / tile_blocks) * S::kTile + dev::lane() % S::kLanes * S::kVec;
     Index begin = 0;
     int entries = 0;
     if (row < o.rows) {
       begin = o.row_offsets[row];
       entries = static_cast<int>(o.row_offsets[row + 1] - begin);
     }
+    const auto in_stage = [&](int at) { return std::min(std::max(entries - at, 0), int{S::kStage}); };
     Sums<S> sums;
     sums.clear();
+    Fetched<S> next;
+    fetch(o, begin, in_stage(0), next);
     const int most = most_of_groups<S>(entries);
     for (int at = 0, half = 0; at < most; at += S::kStage, half ^= 1) {
-      const int count = std::min(std::max(entries - at, 0), int{S::kStage});
-      const Entry* staged = lay_out(o, stage, half, begin + at, count);
-#pragma unroll 4
-      for (int k = 0; k < count; ++k)
-        sums.add(o.x + staged[k].col * o.x_ld + col, o.cols - col, staged[k].weight);
+      const int count = in_stage(at);
+      const Entry* staged = lay_out(o, next, stage, half, count);
+      fetch(o, begin + at + S::kStage, in_stage(at + S::kStage), next);
+#pragma unroll 1
+      for (int k = 0; k < count; k += S::kBatch)
+        sums.template add<ragged>(o.x + col, o.x_row_bytes, staged + k, count - k, o.cols - col);
     }
     if (row < o.rows)
       sums.store(o.y + row * o.y_ld + col, o.cols - col, row_scale_of(o, row), o.accumulate, o.aligned_y);
@@ -59,7 +66,7 @@ void multiply_rows(device::Context& context, const CsrView& a, tensor::MatrixVie
     const Index blocks = ceil_div(o.rows, S::kBlockGroups);
     dev::launch(device, device.compute(),
                 {.blocks = blocks * ceil_div(o.cols, S::kTile), .threads = kThreads},
-                RowSplit<T, S>{o, blocks});
+                RowSplit<T, S>{o, static_cast<std::uint32_t>(blocks)});
   });
 }
 
