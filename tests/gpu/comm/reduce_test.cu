@@ -69,6 +69,8 @@ TEST_F(GpuReduce, EqualsTheHostInEveryTypeAndOperator) {
     check<float>(context(), 1000, 5, 2, op);
     check<double>(context(), 65, 3, 2, op);
     check<bfloat16>(context(), 513, 4, 0, op);
+    check<bfloat16>(context(), 512, 7, 3, op);  // by 16 bytes, as the 1000 floats
+    check<float>(context(), 1001, 6, 5, op);
   }
   check<float>(context(), 1, 8, 7, ReduceOp::kSum);
 }
