@@ -9,7 +9,8 @@
 //   FOLDER]
 //                  [--cols 64,128,256] [--repeats 20] [--pattern]
 //
-// Entries have weights, as cuSPARSE wants them; --pattern times ours without (4 bytes an entry less). The
+// cuSPARSE analyses the matrix before it is timed (cusparseSpMM_preprocess), for each width and algorithm.
+// Entries have weights, as it wants them; --pattern times ours without (4 bytes an entry less). The
 // bound: indices, offsets, weights and Y once; X by a cache that holds the rows with most entries, as many as
 // half the second-level cache takes: those once, a fetch for every entry of the others.
 #include <algorithm>

@@ -143,6 +143,7 @@ PY
     variant "mode mini: twice the same bits" 0 mini_again gpu_mini "${mini[@]}"
     variant "mode mini: batches cut on the CPU, within 1e-5" 1e-5 mini_cpu_cut gpu_mini "${mini[@]}" --build-batches cpu
     variant "mode mini: --cuda-graph on, within 1e-5" 1e-5 mini_graph gpu_mini "${mini[@]}" --cuda-graph on
+    variant "mode mini: --features-on host: the same bits" 0 mini_host_features gpu_mini "${mini[@]}" --features-on host
     variant "mode mini: 2 ranks equal one within 1e-4" 1e-4 mini2 gpu_mini "${mini[@]}" --ranks 2
   else verdict FAILED "train --device cuda --mode mini: $(tail -n 1 "$work/gpu_mini.txt")"; fi
 fi

@@ -117,7 +117,7 @@ class Info : public Command {
     sub.add_option("--gpu-memory", gpu_memory_,
                    "Of a GPU, for the plan: 80GiB [that of GPU 0, if there is one]")
         ->type_name("SIZE");
-    sub.add_option("--features-on", features_on_, "Of the GPU's plan, mode full: device or host [device]")
+    sub.add_option("--features-on", features_on_, "Of the GPU's plan: device or host [device]")
         ->check(CLI::IsMember({"device", "host"}));
     sub.add_option("--wire", wire_, "Type on the wire, for memory [fp32]")
         ->check(CLI::IsMember({"fp32", "bf16"}));
@@ -137,7 +137,7 @@ class Info : public Command {
     train::RunConfig config;
     config.model = model_;
     config.wire = wire_;
-    if (!mini && info.feature_dim > 0) config.features_on = features_on_;
+    if (info.feature_dim > 0) config.features_on = features_on_;
     if (info.feature_dim == 0) config.model.features = "learned";
     if (mini) config.mode = "mini";
     if (mini && batch_ratio_ > 0) config.mini.batch_ratio = batch_ratio_;

@@ -9,7 +9,6 @@ namespace opx::device {
 namespace {
 
 using gpu::StreamUse;
-constexpr std::size_t kAlignment = 256;
 
 std::size_t grown(std::size_t bytes) noexcept { return bytes + bytes / 4; }
 
@@ -24,6 +23,11 @@ Upload::~Upload() {
   context_->gpu().deallocate_pinned(here_, here_bytes_);
 }
 
+void Upload::reserve(std::size_t bytes) {
+  if (bytes > here_bytes_) reserve_here(bytes);
+  if (bytes > there_bytes_) reserve_there(bytes);
+}
+
 void Upload::begin() {
   context_->gpu().wait_on_host(sent_);
   used_ = 0;
@@ -32,7 +36,7 @@ void Upload::begin() {
 std::size_t Upload::append(const void* from, std::size_t bytes) {
   const std::size_t at = (used_ + kAlignment - 1) / kAlignment * kAlignment;
   if (at + bytes > here_bytes_) reserve_here(grown(at + bytes));
-  if (bytes > 0) std::memcpy(here_ + at, from, bytes);
+  if (from != nullptr && bytes > 0) std::memcpy(here_ + at, from, bytes);
   used_ = at + bytes;
   return at;
 }

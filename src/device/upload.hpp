@@ -27,18 +27,32 @@ struct Uploaded {
 
 class Upload {
  public:
+  static constexpr std::size_t kAlignment = 256;  ///< of every part
+
   /// `context` is on a GPU and outlives it.
   explicit Upload(Context& context) : context_(&context) {}
   Upload(const Upload&) = delete;
   Upload& operator=(const Upload&) = delete;
   ~Upload();
 
+  /// Takes memory for so many bytes, before the first use: until it holds more nothing is allocated.
+  void reserve(std::size_t bytes);
   /// Empty again; waits until the copy before has read the page-locked memory.
   void begin();
   /// Copies `from`, which may be changed afterwards. Throws OutOfMemory.
   template <class T>
   [[nodiscard]] Uploaded<T> add(std::span<const T> from) {
     return {append(from.data(), from.size_bytes()), from.size()};
+  }
+  /// Room for `count` elements, which are to be written to here() before send().
+  template <class T>
+  [[nodiscard]] Uploaded<T> room(std::size_t count) {
+    return {append(nullptr, count * sizeof(T)), count};
+  }
+  /// Of what was added, in page-locked memory; until the next add() or room().
+  template <class T>
+  [[nodiscard]] std::span<T> here(Uploaded<T> part) const noexcept {
+    return {reinterpret_cast<T*>(here_ + part.offset), part.count};
   }
   /// Puts the copy on the copy stream, behind what read the memory of the GPU before release().
   void send();

@@ -8,6 +8,7 @@
 
 #include "base/error.hpp"
 #include "tensor/update.hpp"
+#include "train/input_upload.hpp"
 #include "train/sample_upload.hpp"
 
 namespace opx::train {
@@ -44,6 +45,7 @@ struct BatchSource::Slot {
   std::vector<std::uint8_t> use;
   double weight = 0;
   std::unique_ptr<SampleUpload> upload;  ///< where samples are wanted on a GPU
+  std::unique_ptr<InputUpload> input;    ///< and their input is in host memory
 
   void allocate(device::Context& context, Index rows, const SampleData& data, bool self_normalised) {
     const auto n = static_cast<std::size_t>(rows);
@@ -84,6 +86,12 @@ BatchSource::~BatchSource() {
 void BatchSource::set_input(tensor::MatrixView<const float> features,
                             tensor::MatrixView<const float> aggregated) {
   features_ = features, aggregated_ = aggregated;
+  if (data_.host_input) {
+    for (Slot& slot : slots_)
+      slot.input = std::make_unique<InputUpload>(*data_.gpu, InputUpload::Input{features, aggregated},
+                                                 sampler_->most_block_rows());
+    return;
+  }
   if (data_.gpu != nullptr) {
     features_there_ = tensor::Matrix<float>(*data_.gpu, sampler_->most_block_rows(), features.cols);
     aggregated_there_ = tensor::Matrix<float>(*data_.gpu, sampler_->most_block_rows(), aggregated.cols);
@@ -121,10 +129,15 @@ void BatchSource::fill(int index, sampling::Batch& batch) {
   fill_rows(slot, batch);
   if (slot.upload) {
     slot.upload->send(sample_of(slot, batch));
+    if (slot.input) slot.input->send(context_, batch.local_row, rows);
     return;
   }
+  slice_input(slot, batch);
+}
+
+void BatchSource::slice_input(Slot& slot, const sampling::Batch& batch) {
   const auto slice = [&](tensor::MatrixView<const float> from, tensor::Matrix<float>& to) {
-    tensor::gather_rows(context_, from, batch.local_row, {to.data(), rows, to.cols()});
+    tensor::gather_rows(context_, from, batch.local_row, {to.data(), batch.shard.block_rows, to.cols()});
   };
   slice(features_, slot.features);
   slice(aggregated_, slot.aggregated);
@@ -174,6 +187,11 @@ Sample BatchSource::sample_of(Slot& slot, sampling::Batch& batch) const {
 
 Sample BatchSource::received(Slot& slot) {
   Sample sample = slot.upload->receive();
+  if (slot.input) {
+    const InputUpload::Rows rows = slot.input->receive();
+    sample.features = rows.features, sample.aggregated = rows.aggregated;
+    return sample;
+  }
   const auto gather = [&](tensor::MatrixView<const float> from, tensor::Matrix<float>& to) {
     const tensor::MatrixView<float> rows(to.data(), sample.shard->block_rows, to.cols());
     tensor::gather_rows(*data_.gpu, from, slot.upload->local_row(), rows);
@@ -186,6 +204,7 @@ Sample BatchSource::received(Slot& slot) {
 
 void BatchSource::release() {
   if (in_use_ != nullptr && in_use_->upload) in_use_->upload->release();
+  if (in_use_ != nullptr && in_use_->input) in_use_->input->release();
   in_use_ = nullptr;
 }
 

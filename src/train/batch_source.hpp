@@ -43,6 +43,7 @@ struct SampleData {
   std::span<const std::uint8_t> use;  ///< rows of the training split
   int ranks_here = 1;                 ///< ranks that share this machine's memory
   device::Context* gpu = nullptr;     ///< where samples are wanted; null: in host memory
+  bool host_input = false;            ///< there: X and A X are in host memory, rows of them are sent
 };
 
 /// Which sub-batches of an epoch a replica takes: `accumulate` of every `per_step` from `first` on.
@@ -56,7 +57,8 @@ struct Turn {
 class SampleUpload;
 
 /// On a GPU the builder's thread sends what it made through page-locked memory on the copy stream; rows of
-/// features are gathered there from those of the graph. A sample is valid for what is put on the compute
+/// features are gathered there from those of the graph (host_input: by the builder's thread, and sent too).
+/// A sample is valid for what is put on the compute
 /// stream before the next next().
 class BatchSource {
  public:
@@ -68,7 +70,7 @@ class BatchSource {
 
   [[nodiscard]] const sampling::Sampler& sampler() const noexcept { return *sampler_; }
   /// What the model reads of the whole graph's own rows, X and A X (either may be empty), in memory of the
-  /// step's context; both stay with the caller. Before the first next().
+  /// step's context (host_input: of the host); both stay with the caller. Before the first next().
   void set_input(tensor::MatrixView<const float> features, tensor::MatrixView<const float> aggregated);
   /// (A 1) of the own rows of the whole graph: before the first next() of a self-normalised run.
   void set_row_sums(std::vector<float> sums) { row_sums_ = std::move(sums); }
@@ -83,6 +85,7 @@ class BatchSource {
  private:
   struct Slot;
   void fill(int slot, sampling::Batch& batch);
+  void slice_input(Slot& slot, const sampling::Batch& batch);
   void fill_rows(Slot& slot, const sampling::Batch& batch) const;
   [[nodiscard]] Sample sample_of(Slot& slot, sampling::Batch& batch) const;
   [[nodiscard]] Sample received(Slot& slot);

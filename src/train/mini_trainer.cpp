@@ -88,7 +88,8 @@ void MiniTrainer::make_source(tensor::Matrix<float>&& features) {
                   .accumulate = config_.mini.accumulate,
                   .per_step = per_step_};
   const int ranks = config_.mini.sampler == "saint-walk" ? ranks_of_machine(grid_.world()) : 1;
-  const SampleData data{host_shard_, store_, data_, use_[0], ranks, context_.on_gpu() ? &context_ : nullptr};
+  SampleData data{host_shard_, store_, data_, use_[0], ranks, context_.on_gpu() ? &context_ : nullptr};
+  data.host_input = spec_.host_input && context_.on_gpu();
   comm::agree(grid_.world(), [&] {
     require_weights_that_add();
     source_ = std::make_unique<BatchSource>(data, config_, batch_options(), turn);

@@ -175,6 +175,7 @@ bool gives_loss_rows(const RunConfig& config, const graph::StoreInfo& info) noex
 
 model::ModelSpec batch_spec(model::ModelSpec spec, const layout::Grid& grid, bool loss_rows) {
   spec.few_last_rows = loss_rows && grid.tensor_ranks() == 1;
+  spec.host_input = false;  // rows of a batch come with the rest of it
   return spec;
 }
 

@@ -92,10 +92,8 @@ void validate_backend(const RunConfig& config) {
 void validate_features_on(const RunConfig& config) {
   OPX_REQUIRE(config.features_on == "device" || config.cuda_graph == "off", InvalidArgument,
               "features_on host streams the features in every step: not with cuda_graph on");
-  OPX_REQUIRE(config.features_on == "device" || (config.mode == "full" && config.scheme == "scatter"),
-              InvalidArgument,
-              "features_on host serves mode full with scheme scatter, not mode {} with scheme {}",
-              config.mode, config.scheme);
+  OPX_REQUIRE(config.features_on == "device" || config.scheme == "scatter", InvalidArgument,
+              "features_on host serves scheme scatter, not scheme {}", config.scheme);
 }
 
 }  // namespace

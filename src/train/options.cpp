@@ -42,7 +42,7 @@ const std::vector<Option>& table() {
       {"grid", "--grid", kRanks, "auto (fewest words on the wire) or XxYxZ[xD], for example 2x2x2", OPX_FIELD(grid)},
       {"threads", "--threads", kRanks, "Threads of each rank; 0: the cores of this node over its ranks", OPX_FIELD(threads), {}, 0, 65536},
       {"device", "--device", kRanks, "Where a rank computes; auto: a GPU if this build and machine have one, else the CPU", OPX_FIELD(device), {"auto", "cpu", "cuda", "gpu-host"}},
-      {"features_on", "--features-on", kRanks, "On a GPU: the constant input of the first layer in its memory, or in the host's, page-locked and streamed in panels", OPX_FIELD(features_on), {"device", "host"}},
+      {"features_on", "--features-on", kRanks, "On a GPU: the constant input of the first layer in its memory, or page-locked in the host's: streamed in panels, and to sub-batches by rows", OPX_FIELD(features_on), {"device", "host"}},
       {"tf32", "--tf32", kRanks, "On a GPU: matrix products by TF32 (10 bits of mantissa), several times as fast", OPX_FIELD(tf32)},
       {"mode", "--mode", kRanks, "Full graph, or mini-batches", OPX_FIELD(mode), {"full", "mini"}},
       {"scheme", "--scheme", kRanks, "Parallel scheme of an aggregation", OPX_FIELD(scheme), {"scatter", "allreduce"}},

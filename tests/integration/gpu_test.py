@@ -49,6 +49,7 @@ class Gpu(support.Case):
         _, same = self.train("gpu", *MINI)
         self.near(same, losses, 1e-4)
         self.assertEqual(self.train("again", *MINI)[1], same)
+        self.assertEqual(self.train("host_features", *MINI, "--features-on", "host")[1], same)
 
     def test_bench_epoch(self):
         model = ("--layers", 2, "--hidden", 8)

@@ -5,6 +5,7 @@
 // is read whole, whatever the order of the streams, and the thread that computes never waits.
 #include "device/upload.hpp"
 
+#include <algorithm>
 #include <numeric>
 #include <vector>
 
@@ -65,6 +66,28 @@ TEST_F(GpuUpload, MemoryGrowsAndIsGivenBack) {
     EXPECT_GE(context().memory().now(), before + 800000);
   }
   EXPECT_EQ(context().memory().now(), before);
+}
+
+// Written in place; no memory is taken until it holds more than was reserved.
+TEST_F(GpuUpload, RoomOfReservedMemory) {
+  constexpr std::size_t kMost = 3000;
+  Upload slot(context());
+  slot.reserve(2 * kMost * sizeof(std::int32_t) + 2 * Upload::kAlignment);
+  const std::size_t held = context().memory().now();
+  for (const std::size_t count : {kMost, std::size_t{0}, std::size_t{7}, kMost}) {
+    const auto values = numbers(static_cast<int>(count), count);
+    slot.begin();
+    const auto first = slot.room<std::int32_t>(count), second = slot.room<std::int32_t>(count);
+    std::ranges::copy(values, slot.here(first).begin());
+    std::ranges::fill(slot.here(second), 5);
+    slot.send();
+    slot.receive();
+    EXPECT_EQ(host_copy(context(), std::span<const std::int32_t>(slot.there(first))), values);
+    EXPECT_EQ(host_copy(context(), std::span<const std::int32_t>(slot.there(second))),
+              std::vector<std::int32_t>(count, 5));
+    slot.release();
+    EXPECT_EQ(context().memory().now(), held);
+  }
 }
 
 }  // namespace

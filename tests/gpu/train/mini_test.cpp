@@ -4,6 +4,7 @@
 // Mini-batches on a GPU: the losses are those of the CPU for every sampler and estimator, on one rank, on
 // grids of ranks and replicas that share the GPU, and two runs are equal to the bit.
 #include <cmath>
+#include <cstdlib>
 #include <memory>
 #include <vector>
 
@@ -216,6 +217,21 @@ TEST_F(GpuMini, TwoRunsAreEqualToTheBitWhateverTheDepth) {
     EXPECT_EQ(a.norms, b.norms) << depth;
     EXPECT_EQ(a.parameters, b.parameters) << depth;
     EXPECT_EQ(a.evaluation.loss, b.evaluation.loss) << depth;
+  }
+}
+
+// In cuSPARSE's place stands a library that refuses an analysis of another pattern: none may be kept of the
+// tiles of sub-batches, which come and go at the same addresses.
+TEST_F(GpuMini, ProductsByTheVendorsLibrary) {
+  const Scenario& s = kScenarios[1];
+  const test::MemoryStore store = store_of(s);
+  const RunConfig config = config_of(s);
+  const Curve want = run_alone(context(), store, config);
+  for (const char* word : {"cusparse2", "tune"}) {
+    ASSERT_EQ(::setenv("OPX_SPMM_GPU", word, 1), 0);
+    device::Context own({.threads = 1, .gpu = 0});
+    expect_close(run_alone(own, store, config), want, word);
+    ASSERT_EQ(::unsetenv("OPX_SPMM_GPU"), 0);
   }
 }
 

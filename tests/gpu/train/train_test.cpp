@@ -4,6 +4,7 @@
 // Training on a GPU: the losses are those of the CPU, on one rank and on grids of ranks that share the GPU,
 // and two runs are equal to the bit.
 #include <cmath>
+#include <cstdlib>
 #include <memory>
 #include <vector>
 
@@ -175,6 +176,24 @@ TEST_F(GpuTrain, FeaturesOnTheHostGiveTheSameRun) {
             got, want, s.name + " " + aggregation + " " + std::to_string(dropout));
       }
     }
+  }
+}
+
+// In cuSPARSE's place stands a library that refuses an analysis of something else: none may be kept of tiles
+// that change, and steps that are captured find theirs.
+TEST_F(GpuTrain, ProductsByTheVendorsLibrary) {
+  const Scenario& s = kScenarios[1];
+  const test::MemoryStore store = store_of(s);
+  RunConfig config = config_of(s, 6);
+  const Curve want = run_alone(context(), store, config);
+  for (const char* word : {"cusparse1", "cusparse3", "tune"}) {
+    ASSERT_EQ(::setenv("OPX_SPMM_GPU", word, 1), 0);
+    for (const char* graph : {"off", "on"}) {
+      config.cuda_graph = graph;
+      device::Context own({.threads = 1, .gpu = 0});
+      expect_close(run_alone(own, store, config), want, word + std::string(" ") + graph);
+    }
+    ASSERT_EQ(::unsetenv("OPX_SPMM_GPU"), 0);
   }
 }
 

@@ -171,6 +171,14 @@ std::string verdict(std::string_view text) {
   return "";
 }
 
+TEST(Options, FeaturesOnTheHostServeBothModes) {
+  EXPECT_EQ(verdict("features_on = \"host\""), "");
+  EXPECT_EQ(verdict("features_on = \"host\"\nmode = \"mini\""), "");
+  EXPECT_THAT(verdict("features_on = \"host\"\nscheme = \"allreduce\""),
+              HasSubstr("features_on host serves scheme scatter, not scheme allreduce"));
+  EXPECT_THAT(verdict("features_on = \"host\"\ncuda_graph = \"on\""), HasSubstr("not with cuda_graph on"));
+}
+
 // Every rule: the option given with its default or another value where it has no effect, then where it has.
 TEST(Options, EveryRuleOfEffect) {
   struct Case {
