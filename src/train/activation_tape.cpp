@@ -9,7 +9,7 @@
 namespace opx::train {
 
 Index ActivationTape::training() {
-  drops_ = spec_.input_dropout > 0;
+  training_ = true, drops_ = spec_.input_dropout > 0;
   if (owns_input(0)) take(in(0));
   for (Index l = 0; l < spec_.layers(); ++l) forward(l);
   for (Index l = spec_.layers() - 1; l >= 0; --l) backward(l);
@@ -17,7 +17,7 @@ Index ActivationTape::training() {
 }
 
 Index ActivationTape::evaluation() {
-  drops_ = false;
+  training_ = drops_ = false;
   for (Index l = 0; l < spec_.layers(); ++l) {
     forward(l);
     while (!taken_.empty()) give(taken_.front().first);
@@ -72,7 +72,8 @@ void ActivationTape::forward(Index l) {
   if (first && (gin || computes_h(l))) take(in(l));  // h or s
   if (spec_.kind == model::Kind::kGcn && first) give(owned(l));
   if (gin) take(out(l));  // u
-  take(out(l));           // q
+  if (gin && first && !training_) give(in(l));
+  take(out(l));  // q
   if (!first && !gin) give(out(l));
   if (has_norm(l)) take(out(l));
 }

@@ -36,7 +36,7 @@ class ActivationTape {
 
   const model::ModelSpec& spec_;
   bool aligned_rows_;
-  bool drops_ = false;                          ///< the pass drops of its input
+  bool training_ = false, drops_ = false;       ///< the pass drops of its input
   std::vector<Index> free_;                     ///< sizes of buffers that nobody holds
   std::vector<std::pair<Index, Index>> taken_;  ///< columns asked for, size of the buffer
   Index held_ = 0;

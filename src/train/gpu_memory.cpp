@@ -102,20 +102,25 @@ class Planner {
   [[nodiscard]] Index setup_columns() const {
     return on_host() ? std::min(parts_.width(0), model::kAggregatedColumns) : parts_.width(0);
   }
-  /// Two panels on the way and one after dropout; the whole input where its aggregation is recomputed (after
-  /// dropout it is among the activations) or a residual reads it.
+  /// Two panels on the way and one after dropout; the whole input where its aggregation is recomputed or
+  /// GIN adds it to that (after dropout it is among the activations), or a residual reads it. In mode mini
+  /// evaluation alone needs them.
   [[nodiscard]] std::int64_t panels() const {
-    if (!on_host()) return 0;
-    const bool drops = spec_.input_dropout > 0, reads = spec_.has_residual(0);
+    const bool mini = config_.mode == "mini";
+    if (!on_host() || (mini && config_.mini.sampled_eval)) return 0;
+    const bool drops = !mini && spec_.input_dropout > 0, reads = spec_.has_residual(0);
+    const bool streams = spec_.cached() && spec_.kind != model::Kind::kGin;
     const std::int64_t whole = parts_.rows() * parts_.width(0),
-                       copies = (!spec_.cached() && !drops ? whole : 0) + (reads ? whole : 0),
-                       streamed = spec_.cached() ? std::min(whole, kPanelElements) * (drops ? 3 : 2) : 0;
+                       copies = (!streams && !drops ? whole : 0) + (reads ? whole : 0),
+                       streamed = streams ? std::min(whole, kPanelElements) * (drops ? 3 : 2) : 0;
     return kFloat * (copies + streamed);
   }
+  /// Rows of the input are gathered from the GPU's own for one sub-batch at a time, or sent with each.
   void add_batches(Index rows) {
     const MiniConfig& mini = config_.mini;
-    on_device("batches", (mini.pipeline_depth + 1) * parts_.slot(rows, true));
-    on_device("evaluation", mini.sampled_eval ? parts_.slot(rows, false)
+    const std::int64_t input = kFloat * rows * parts_.constant_columns(), slots = mini.pipeline_depth + 1;
+    on_device("batches", slots * parts_.upload(rows, true) + (on_host() ? slots : 1) * input);
+    on_device("evaluation", mini.sampled_eval ? parts_.upload(rows, false) + input
                                               : kFloat * parts_.rows() * parts_.tape().evaluation());
   }
   void add_host() {
@@ -125,10 +130,21 @@ class Planner {
            out_.device.front().bytes + kFloat * parts_.rows() * parts_.width(0));
     beside("page-locked pieces of copies", kStaging);
     out_.pinned = kStaging;
+    if (config_.mode == "mini") add_builder();
     if (!on_host()) return;
     const std::int64_t features = kFloat * parts_.rows() * parts_.constant_columns();
     beside("features, page-locked", features);
     out_.pinned += features;
+  }
+
+  /// The tiles that sub-batches are cut from are those of the load, which stay.
+  void add_builder() {
+    const Index rows = out_.batch_rows, slots = config_.mini.pipeline_depth + 1;
+    const std::int64_t input = on_host() ? kFloat * rows * parts_.constant_columns() : 0,
+                       sent = slots * (parts_.upload(rows, true) + input);
+    beside("sub-batches while they are cut", slots * parts_.upload(rows, true) + parts_.scratch(rows));
+    beside("sub-batches, page-locked", sent);
+    out_.pinned += sent;
   }
 
   const graph::StoreInfo& info_;
@@ -190,10 +206,9 @@ std::vector<MemoryRemedy> memory_remedies(const graph::StoreInfo& info, const la
   if (config.wire == "fp32" && grid.tensor_ranks() > 1)
     consider("--wire bf16", [](RunConfig& c) { c.wire = "bf16"; });
   const bool given = config.model.features == "given" && config.scheme == "scatter";
-  if (config.mode == "full" && given && config.features_on == "device")
+  if (given && config.features_on == "device")
     consider("--features-on host", [](RunConfig& c) { c.features_on = "host"; });
-  if (config.mode == "full" && given)
-    consider("--mode mini", [](RunConfig& c) { c.mode = "mini", c.features_on = "device"; });
+  if (config.mode == "full" && given) consider("--mode mini", [](RunConfig& c) { c.mode = "mini"; });
   if (config.mode == "mini") {
     consider("a tenth of the batch", [](RunConfig& c) { c.mini.batch_ratio /= 10, c.mini.batch_size /= 10; });
     if (!config.mini.sampled_eval)

@@ -106,12 +106,11 @@ std::int64_t MemoryParts::batch_entries(Index layer) const {
 }
 
 /// Memory of tiles grows by half, so a quarter of it is more than needed in the mean.
-std::int64_t MemoryParts::slot(Index rows, bool backward) const {
+std::int64_t MemoryParts::tiles(Index rows, bool backward) const {
   const Index first = spec_.cached() && spec_.layers() > 1 ? 1 : 0;
   const bool shared = info_.symmetric && config_.mini.estimator == "self-normalised";
   const Index most = one_rank() ? first + 1 : std::min<Index>(spec_.layers(), first + 3);
-  std::int64_t bytes = kFloat * rows * constant_columns();
-  if (info_.task == graph::Task::kMultiLabel) bytes += kFloat * rows * spec_.widths.back();
+  std::int64_t bytes = 0;
   for (Index layer = first; layer < most; ++layer) {
     const layout::Roles roles = layout::roles_of(layer);
     const std::int64_t tile = 10 * batch_entries(layer);
@@ -121,6 +120,12 @@ std::int64_t MemoryParts::slot(Index rows, bool backward) const {
     if (twice) bytes += tile + 8 * slab / grid_.size(roles.k);
   }
   return bytes;
+}
+
+std::int64_t MemoryParts::upload(Index rows, bool backward) const {
+  constexpr std::int64_t kOfARow = 8 + 4 + 4 + 4 + 4 + 1;  // position, weight, diagonal, row, label, use
+  const std::int64_t sums = config_.mini.estimator == "self-normalised" ? kFloat : 0;
+  return tiles(rows, backward) + (rows * (kOfARow + sums) + targets(rows)) * 5 / 4;
 }
 
 std::int64_t MemoryParts::scratch(Index rows) const {

@@ -66,7 +66,12 @@ class MemoryParts {
   /// room for an uneven draw.
   [[nodiscard]] Index expected_batch_rows() const;
   /// One sub-batch: rows of the constant matrices, tiles and transposes with values.
-  [[nodiscard]] std::int64_t slot(Index rows, bool backward) const;
+  [[nodiscard]] std::int64_t slot(Index rows, bool backward) const {
+    return kFloat * rows * constant_columns() + targets(rows) + tiles(rows, backward);
+  }
+  /// One sub-batch on its way to a GPU, without rows of the constant matrices. An upload that has to grow
+  /// takes a quarter more.
+  [[nodiscard]] std::int64_t upload(Index rows, bool backward) const;
   /// Of the builder: counts of a transpose, and what threads but the first cut.
   [[nodiscard]] std::int64_t scratch(Index rows) const;
   /// Entries of the largest tile, self loops included.
@@ -82,6 +87,11 @@ class MemoryParts {
   /// Share of the vertices in a sub-batch.
   [[nodiscard]] double ratio() const;
   [[nodiscard]] std::int64_t batch_entries(Index layer) const;
+  /// Of a sub-batch, in Buffers: tiles, and what its several labels take.
+  [[nodiscard]] std::int64_t tiles(Index rows, bool backward) const;
+  [[nodiscard]] std::int64_t targets(Index rows) const {
+    return info_.task == graph::Task::kMultiLabel ? kFloat * rows * spec_.widths.back() : 0;
+  }
 
   const graph::StoreInfo& info_;
   const layout::Grid& grid_;

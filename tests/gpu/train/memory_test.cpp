@@ -12,6 +12,7 @@
 #include "support/gpu.hpp"
 #include "support/train_case.hpp"
 #include "train/gpu_memory.hpp"
+#include "train/mini_trainer.hpp"
 #include "train/network.hpp"
 #include "train/trainer.hpp"
 
@@ -21,6 +22,7 @@ namespace {
 using testing::HasSubstr;
 
 constexpr Index kVertices = 2000;
+constexpr layout::Grid kFour{.gx = 1, .gy = 2, .gz = 2};
 
 std::string name_of(const RunConfig& config, const layout::Grid& grid) {
   return config.model.kind + " " + config.model.norm + " " + layout::to_string(grid);
@@ -64,12 +66,66 @@ TEST_F(GpuMemory, ThePlanIsCloseToWhatIsTaken) {
   config.features_on = "host";
   check(store, config, {});
   check(directed, config, {.gx = 1, .gy = 2});
+  for (const char* kind : {"sage", "gin"}) {
+    RunConfig other = test::training_config(kind);
+    other.features_on = "host";
+    check(store, other, {});
+    other.model.input_dropout = 0;
+    check(directed, other, {});
+  }
   config.features_on = "device";
   config.model.features = "learned";
   config.model.feature_dim = 20;
   check(store, config, {});
   config.wire = "bf16";
   check(directed, config, {.gx = 1, .gy = 2});
+}
+
+/// The same in mode mini: an epoch of steps under way as in a session, and an evaluation.
+double mini_over_planned(comm::Communicator& world, const layout::Grid& grid, const graph::Store& store,
+                         const RunConfig& config) {
+  device::Context context({.threads = 1, .gpu = 0});
+  const std::unique_ptr<comm::Communicator> staged = comm::staged_communicator(context, world);
+  parallel::ProcessGrid process_grid(*staged, grid);
+  MiniTrainer trainer(context, process_grid, store, config);
+  for (Index s = 0; s < trainer.steps_per_epoch(); ++s) (void)trainer.step({0, s}, false);
+  (void)trainer.evaluate();
+  const GpuMemoryPlan plan = plan_gpu_memory(store.info(), grid, config, trainer.spec(),
+                                             {.batch_rows = trainer.batch_rows(), .overlaps = false});
+  const auto measured = static_cast<double>(context.gpu().memory().peak());
+  return measured / static_cast<double>(plan.counted());
+}
+
+TEST_F(GpuMemory, ThePlanOfMiniBatchesIsCloseToWhatIsTaken) {
+  const test::MemoryStore symmetric = test::training_store(kVertices, true),
+                          directed = test::training_store(kVertices, false);
+  const auto check = [&](const graph::Store& of, const RunConfig& config, const layout::Grid& grid) {
+    comm::run_threads(grid.ranks(), {}, [&](comm::Communicator& world) {
+      const double ratio = mini_over_planned(world, grid, of, config);
+      const std::string what = name_of(config, grid) + " depth " +
+                               std::to_string(config.mini.pipeline_depth) + " features on " +
+                               config.features_on;
+      EXPECT_GT(ratio, 0.75) << what;
+      EXPECT_LT(ratio, 1.25) << what;
+    });
+  };
+  for (const char* place : {"device", "host"})
+    for (const char* kind : {"gcn", "sage", "gin"}) {
+      const bool gin = kind == std::string("gin"), here = place == std::string("host");
+      RunConfig config = test::training_config(kind);
+      config.mode = "mini";
+      config.features_on = place;
+      config.model.norm = kind == std::string("gcn") ? "none" : "layer";
+      config.mini.batch_ratio = 0.1;
+      check(gin ? directed : symmetric, config, {});
+      check(gin ? directed : symmetric, config, here ? layout::Grid{.gx = 2} : kFour);
+      config.mini.pipeline_depth = gin ? 0 : 3;
+      config.mini.estimator = here ? "unbiased" : "self-normalised";
+      config.model.first_aggregation = "recomputed";
+      check(here ? directed : symmetric, config, {});
+      config.mini.sampled_eval = true;
+      check(directed, config, {});
+    }
 }
 
 /// What the ranks of a job say where each may take `limit` bytes of the GPU.
