@@ -96,6 +96,32 @@ std::size_t index_of_name(std::string_view text, std::span<const std::string_vie
       fmt::format("{} '{}' is unknown (one of {}){}", what, text, list, did_you_mean(text, known)));
 }
 
+namespace {
+/// Bytes of the UTF-8 character that `text` begins with, 0 where there is none or it is a control character.
+std::size_t printable_bytes(std::string_view text) noexcept {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  if (byte(0) < 0x80) return byte(0) >= 0x20 && byte(0) != 0x7f ? 1 : 0;
+  const std::size_t size = byte(0) >= 0xf0 ? 4 : byte(0) >= 0xe0 ? 3 : 2;
+  if (byte(0) < 0xc2 || byte(0) > 0xf4 || size > text.size()) return 0;
+  for (std::size_t i = 1; i < size; ++i)
+    if ((byte(i) & 0xc0) != 0x80) return 0;
+  return size;
+}
+}  // namespace
+
+std::string printable_line(std::string_view text) {
+  std::string out;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t size = printable_bytes(text.substr(at));
+    if (size > 0)
+      out += text.substr(at, size);
+    else
+      out += text[at] == '\n' ? " " : fmt::format("\\x{:02x}", static_cast<unsigned char>(text[at]));
+    at += std::max<std::size_t>(size, 1);
+  }
+  return out;
+}
+
 std::vector<std::string> split_text(std::string_view text, char separator) {
   std::vector<std::string> parts;
   for (std::size_t begin = 0; begin <= text.size();) {

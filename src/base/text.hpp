@@ -29,6 +29,9 @@ namespace opx::base {
 /// mean 'b'?".
 [[nodiscard]] std::size_t index_of_name(std::string_view text, std::span<const std::string_view> names,
                                         std::string_view what);
+/// `text` for one line of a terminal: newlines as spaces, other control characters and bytes that are not
+/// UTF-8 as \\x1b.
+[[nodiscard]] std::string printable_line(std::string_view text);
 [[nodiscard]] std::vector<std::string> split_text(std::string_view text, char separator);
 
 }  // namespace opx::base

@@ -74,11 +74,6 @@ std::string explain_extras(const CLI::App& app, const CLI::App& at) {
   return "unexpected arguments";
 }
 
-std::string one_line(std::string text) {
-  std::ranges::replace(text, '\n', ' ');
-  return text;
-}
-
 class Application {
  public:
   explicit Application(const Terminal& terminal) : terminal_(terminal) {
@@ -129,10 +124,10 @@ class Application {
     } catch (const CLI::RequiredError& error) {
       if (!app_.remaining(true).empty()) throw base::InvalidArgument(explain_extras(app_, chosen(app_)));
       throw base::InvalidArgument(
-          fmt::format("{}; see '{} --help'", one_line(error.what()), path_of(chosen(app_))));
+          fmt::format("{}; see '{} --help'", base::printable_line(error.what()), path_of(chosen(app_))));
     } catch (const CLI::ParseError& error) {
       throw base::InvalidArgument(
-          fmt::format("{}; see '{} --help'", one_line(error.what()), path_of(chosen(app_))));
+          fmt::format("{}; see '{} --help'", base::printable_line(error.what()), path_of(chosen(app_))));
     }
     return 0;
   }
@@ -164,7 +159,7 @@ int run_command_line(int argc, const char* const* argv, const Terminal& given,
   Terminal terminal = given;
   if (launch_from_environment().rank != 0) terminal.out = terminal.err = [](std::string_view) {};
   const auto report = [&](std::string_view message, int code) {
-    terminal.err(fmt::format("orthoplex: error: {}\n", one_line(std::string(message))));
+    terminal.err(fmt::format("orthoplex: error: {}\n", base::printable_line(message)));
     return code;
   };
   try {

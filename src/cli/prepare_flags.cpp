@@ -125,6 +125,8 @@ std::filesystem::path PrepareFlags::output(const std::filesystem::path& input) c
 }
 
 std::filesystem::path PrepareFlags::temporary_folder(const std::filesystem::path& output) const {
+  OPX_REQUIRE(temporary_.empty() || std::filesystem::is_directory(temporary_), ResourceError,
+              "--temporary '{}' is no folder", temporary_);
   if (!temporary_.empty()) return temporary_;
   return output.has_parent_path() ? output.parent_path() : std::filesystem::path(".");
 }

@@ -17,7 +17,6 @@ namespace opx::graph {
 namespace {
 
 constexpr std::size_t kAhead = 2;  // full batches that may wait
-constexpr Index kMostVertices = std::numeric_limits<std::int32_t>::max();
 
 // Runs a source in a thread of its own and hands its batches over in order; emptied batches go back to be
 // filled again.
@@ -145,8 +144,8 @@ void take(const EdgeBatch& batch, std::size_t begin, std::size_t n, const EdgeLo
 
 ReadEdges read_all_edges(device::Context& context, EdgeSource& source, std::optional<Index> vertices,
                          const std::string& name, const ReadOptions& options) {
-  OPX_REQUIRE(vertices.value_or(0) <= kMostVertices, InvalidArgument,
-              "{}: {} vertices; at most {} can be served", name, vertices.value_or(0), kMostVertices);
+  OPX_REQUIRE(vertices.value_or(0) <= kMostVertices, InputError,
+              "'{}' has {} vertices; at most {} can be served", name, vertices.value_or(0), kMostVertices);
   ReadEdges out;
   out.vertices = vertices.value_or(0);
   const auto resize = [&] {

@@ -199,6 +199,12 @@ void Preparer::sort_edges() {
   report_.dropped_self_loops = stats.dropped_self_loops;
   report_.duplicates = stats.duplicates;
   info_.symmetric = mirror_ || (stats.asymmetry[0] == 0 && stats.asymmetry[1] == 0);
+  if (input_.already_symmetric && !info_.symmetric)
+    throw base::FormatError(
+        input_.files.empty() ? input_.name : input_.files.front().path, "",
+        fmt::format("some edges do not have the same entry in the other direction, as the "
+                    "format {} has it",
+                    input_.layout));
   write_sums(tiling.take_sums());
 }
 

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -19,6 +20,9 @@
 #include "tensor/matrix.hpp"
 
 namespace opx::graph {
+
+/// Ids inside a tile and positions have 32 bits.
+inline constexpr Index kMostVertices = std::numeric_limits<std::int32_t>::max();
 
 /// A batch of edges src -> dst by original id, checked to lie in [0, vertices) where the count is known.
 struct EdgeBatch {
@@ -74,7 +78,7 @@ struct RawDataset {
   std::vector<Split> splits;  ///< N, or empty
   bool stored_once = false;   ///< each undirected edge is in the file once: add the inverse
   bool already_symmetric =
-      false;           ///< the format promises it (METIS, symmetric Matrix Market after expansion)
+      false;           ///< the format promises it (METIS, symmetric Matrix Market after expansion); checked
   std::string metric;  ///< from the registry, or empty
   std::vector<std::string>
       warnings;  ///< what the user should hear: counts that differ from the registry, unused files

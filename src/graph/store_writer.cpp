@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <string_view>
 #include <utility>
 
 #include <fcntl.h>
@@ -12,6 +13,7 @@
 #include "base/error.hpp"
 #include "graph/half.hpp"
 #include "graph/store_format.hpp"
+#include "io/file.hpp"
 
 namespace opx::graph {
 namespace {
@@ -40,11 +42,22 @@ io::H5Type stored_type(FeatureType type) {
   throw base::InternalError("unknown feature type");
 }
 
+// The output may have been given the name of an input by mistake: only what begins as HDF5 does is replaced.
+bool may_be_replaced(const fs::path& output) {
+  constexpr std::string_view kSignature = "\x89HDF\r\n\x1a\n";
+  if (!fs::exists(output)) return true;
+  std::string head(kSignature.size(), '\0');
+  head.resize(io::FileRange::whole(output).read_at(0, head));
+  return head.empty() || head == kSignature;
+}
+
 }  // namespace
 
 StoreWriter::StoreWriter(fs::path output)
     : output_(std::move(output)), temporary_(output_.string() + fmt::format(".tmp-{}", ::getpid())) {
   OPX_REQUIRE(!fs::is_directory(output_), ResourceError, "{}: is a folder, not a file", output_.string());
+  OPX_REQUIRE(may_be_replaced(output_), InvalidArgument,
+              "'{}' is there already and is no store: it is not overwritten", output_.string());
   file_ = io::H5File::create(temporary_);
 }
 

@@ -24,6 +24,16 @@ Index count_lines(const char* p, const char* end) noexcept {
   return lines;
 }
 
+// A byte order mark is no part of the text. UTF-16 would be read as garbage, line by line.
+std::size_t without_mark(std::span<char> text, const std::string& name) {
+  const std::string_view head(text.data(), std::min<std::size_t>(text.size(), 3));
+  if (head.starts_with("\xff\xfe") || head.starts_with("\xfe\xff"))
+    throw base::FormatError(name, "line 1", "is text in UTF-16; UTF-8 is read");
+  if (head != "\xef\xbb\xbf") return text.size();
+  std::memmove(text.data(), text.data() + head.size(), text.size() - head.size());
+  return text.size() - head.size();
+}
+
 }  // namespace
 
 LineChunks::LineChunks(std::unique_ptr<InputStream> stream, LineOptions options)
@@ -65,6 +75,7 @@ bool LineChunks::read_chunk(LineChunk& chunk) {
     capacity *= 2;
     chunk.bytes.resize(capacity + kTextPadding);
   }
+  if (next_line_ == 1) chunk.size = without_mark(std::span(chunk.bytes).first(chunk.size), name());
   std::fill_n(chunk.bytes.begin() + static_cast<std::ptrdiff_t>(chunk.size), kTextPadding, '\0');
   chunk.first_line = next_line_;
   chunk.lines = count_lines(chunk.begin(), chunk.end());

@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Text in chunks of whole lines, read (and unpacked) by a background thread while the consumer parses: the
-// chunks know the number of their first line, so threads may take one each.
+// chunks know the number of their first line, so threads may take one each. A byte order mark of UTF-8 is
+// passed over.
 #pragma once
 
 #include <condition_variable>
@@ -48,7 +49,7 @@ class LineChunks {
 
   /// Replaces `chunks` (their memory is used again) by the next `count`, fewer only at the end; false where
   /// there is none. Throws what the stream threw (after the chunks before it), FormatError for an overlong
-  /// line.
+  /// line or UTF-16.
   bool next(std::vector<LineChunk>& chunks, std::size_t count);
   [[nodiscard]] const std::string& name() const noexcept { return stream_->name(); }
   [[nodiscard]] double progress() const noexcept { return stream_->progress(); }

@@ -64,7 +64,8 @@ class ZipTree final : public FileTree {
   explicit ZipTree(const fs::path& path) : archive_(FileRange::whole(path)), name_(path.stem().string()) {
     std::set<std::string> tops;
     for (const auto& member : archive_.members())
-      tops.insert(member.name.substr(0, member.name.find('/') + 1));
+      if (!member.name.starts_with("__MACOSX/"))
+        tops.insert(member.name.substr(0, member.name.find('/') + 1));
     if (tops.size() == 1 && !tops.begin()->empty()) {
       top_ = *tops.begin();
       name_ = top_.substr(0, top_.size() - 1);

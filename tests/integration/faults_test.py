@@ -94,6 +94,35 @@ class BadInput(support.Case):
         (self.folder / "empty").mkdir()
         self.prepare_fails(3, "empty", "empty")
         self.prepare_fails(3, "missing", "missing")
+        self.ogbn()
+        (self.folder / "wrap").mkdir()
+        (self.folder / "ring").rename(self.folder / "wrap/ring")
+        self.prepare_fails(3, "did you mean 'wrap/ring'", "wrap")
+
+    def test_edge_lists_as_programs_write_them(self):
+        def write(text, encoding="utf-8"):
+            (self.folder / "x.csv").write_text(text, encoding=encoding, newline="")
+            return "x.csv"
+
+        good = write("src,dst\n0,1\n1,2\n")
+        want = self.good("--json", "prepare", good, "-o", "good.opx").json()
+        for text, encoding in (("src,dst\r\n0,1\r\n1,2\r\n", "utf-8"), ("0,1\n1,2", "utf-8-sig"), ("0,1,\n1,2,\n", "utf-8")):
+            got = self.good("--json", "prepare", write(text, encoding), "-o", "other.opx").json()
+            self.assertEqual(got["checksum"], want["checksum"], repr(text))
+        self.prepare_fails(3, "x.csv: line 1: .*UTF-16", write("0,1\n1,2\n", "utf-16"))
+        self.prepare_fails(3, "x.csv: line 1: .*'-1', which is no vertex id", write("-1,0\n1,2\n"))
+        self.prepare_fails(3, "x.csv: line 1: .*'0.0', which is no vertex id", write("0.0,1.0\n"))
+        self.prepare_fails(3, "x.csv: line 1: .*quotes", write('"0","1"\n'))
+        self.prepare_fails(3, "x.csv: line 1: column 2 is empty", write("0,,1\n1,,2\n"))
+        self.prepare_fails(3, "x.csv: line 1: .*must be the first two", write(",source,target\n0,5,7\n"))
+        self.prepare_fails(3, r"x.csv: line 2: .*\\x00", write("0,1\n1,\0002\n"))
+        self.prepare_fails(3, "x.csv' has no edges", write(""))
+
+    def test_what_is_there_is_not_overwritten(self):
+        (self.folder / "x.csv").write_text("0,1\n1,2\n")
+        self.fails(2, "'x.csv' is there already and is no store", "prepare", "x.csv", "-o", "x.csv")
+        self.assertEqual((self.folder / "x.csv").read_text(), "0,1\n1,2\n")
+        self.prepare_fails(4, "--temporary 'nowhere' is no folder", "x.csv", "--temporary", "nowhere")
 
     def test_files_that_are_no_store(self):
         (self.folder / "text.opx").write_text("not HDF5\n")

@@ -7,8 +7,14 @@
 //
 // Two passes: the first finds the ids (a bitmap), the second gives the edges. Whether ids are numbers is
 // decided by the first line of data, so that a stray word later is an error with its line and not a new
-// vertex.
+// vertex. Empty columns, quotes and negative numbers are errors either way.
+#include <algorithm>
+#include <array>
+#include <cctype>
 #include <cmath>
+#include <span>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "graph/loaders/edge_text.hpp"
@@ -22,15 +28,41 @@ namespace {
 
 constexpr std::size_t kWordsBatch = std::size_t{1} << 17;
 
+// The columns of a line. One before the first comma or semicolon, or between two, is empty; behind the last
+// there is none.
 std::vector<std::string_view> words_of(std::string_view line) {
+  constexpr std::string_view kSeparators = " \t,;\r", kMarks = ",;";
   std::vector<std::string_view> words;
-  constexpr std::string_view kSeparators = " \t,;\r";
-  for (std::size_t at = line.find_first_not_of(kSeparators); at != std::string_view::npos;) {
-    const std::size_t end = std::min(line.find_first_of(kSeparators, at), line.size());
-    words.push_back(line.substr(at, end - at));
-    at = line.find_first_not_of(kSeparators, end);
+  for (std::size_t at = 0;;) {
+    const std::size_t begin = std::min(line.find_first_not_of(kSeparators, at), line.size());
+    if (begin == line.size()) return words;
+    auto marks = std::ranges::count_if(line.substr(at, begin - at),
+                                       [&](char c) { return kMarks.find(c) != kMarks.npos; });
+    for (marks -= words.empty() ? 0 : 1; marks > 0; --marks) words.emplace_back();
+    at = std::min(line.find_first_of(kSeparators, begin), line.size());
+    words.push_back(line.substr(begin, at - begin));
   }
-  return words;
+}
+
+// "-3", "1.0": a number, but no id.
+bool is_other_number(std::string_view word) {
+  const std::string_view rest = word.substr(word.starts_with('-') ? 1 : 0);
+  const auto points = std::ranges::count(rest, '.');
+  return (rest.size() < word.size() || points == 1) && points <= 1 && !rest.empty() && rest.front() != '.' &&
+         rest.find_first_not_of("0123456789.") == std::string_view::npos;
+}
+
+// Refuses words that are no ids, whatever the others are.
+void check_words(const std::string& file, Index line, std::span<const std::string_view> words) {
+  for (std::size_t column = 0; column < words.size(); ++column) {
+    const std::string_view word = words[column];
+    const auto fail = [&](const std::string& what) {
+      fail_line(file, line, fmt::format("column {} is {}", column + 1, what));
+    };
+    if (word.empty()) fail("empty");
+    if (word.front() == '"') fail(fmt::format("{}: quotes are not read", shorten(word)));
+    if (column < 2 && is_other_number(word)) fail(fmt::format("'{}', which is no vertex id", shorten(word)));
+  }
 }
 
 bool is_number(std::string_view word) {
@@ -50,28 +82,64 @@ bool are_numbers(const std::vector<std::string_view>& words) {
   return words.size() >= 2 && is_number(words[0]) && is_number(words[1]);
 }
 
-void describe(const io::LineReader& reader, std::string_view line, Sniffed& sniffed) {
-  const auto words = words_of(line);
-  if (words.size() < 2 || words.size() > 3)
-    fail_line(reader.name(), reader.line(),
-              fmt::format("an edge has 2 or 3 columns, '{}' has {}", shorten(line), words.size()));
-  sniffed.text.first_line = reader.line();
-  sniffed.text.weighted = words.size() == 3;
-  sniffed.text.separator = words[0].data()[words[0].size()];
-  sniffed.numbers = are_numbers(words);
+bool are_words(std::span<const std::string_view> words) {
+  return words.size() >= 2 && std::ranges::none_of(words.first(2), [](std::string_view word) {
+           return word.empty() || is_number(word) || is_other_number(word);
+         });
+}
+
+// "source,target" and the like, which would else pass for an edge between words.
+bool names_columns(std::span<const std::string_view> words) {
+  constexpr std::array<std::string_view, 3> kFirst = {"src", "source", "from"},
+                                            kSecond = {"dst", "target", "to"};
+  const auto is_one_of = [](std::string_view word, std::span<const std::string_view> names) {
+    std::string plain;
+    for (const char c : word)
+      if (c != '"') plain += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    return std::ranges::find(names, plain) != names.end();
+  };
+  return words.size() >= 2 && is_one_of(words[0], kFirst) && is_one_of(words[1], kSecond);
+}
+
+struct DataLine {
+  std::string text;
+  Index number = 0;
+  [[nodiscard]] std::vector<std::string_view> words() const { return words_of(text); }
+};
+
+// The first two lines of data, without a header row: a first line that names its columns, or one of words
+// above numbers.
+std::vector<DataLine> first_lines(io::LineReader& reader, bool may_have_header) {
+  std::vector<DataLine> lines;
+  for (std::string_view line; lines.size() < 2 && reader.next(line);)
+    if (!is_comment(line)) lines.push_back({std::string(line), reader.line()});
+  if (!may_have_header || lines.empty()) return lines;
+  const bool above_numbers =
+      lines.size() == 2 && are_words(lines[0].words()) && are_numbers(lines[1].words());
+  const auto top = lines[0].words();
+  if (top.size() > 2 && names_columns(std::span(top).subspan(1)))
+    fail_line(reader.name(), lines[0].number,
+              fmt::format("columns '{}': source and target must be the first two", shorten(lines[0].text)));
+  if (above_numbers || names_columns(top)) lines.erase(lines.begin());
+  return lines;
 }
 
 Sniffed sniff(const Input& input, bool may_have_header) {
   io::LineReader reader(io::open_input(input.path));
+  const std::vector<DataLine> lines = first_lines(reader, may_have_header);
   Sniffed sniffed;
-  int found = 0;
-  for (std::string_view line; found < 2 && reader.next(line);) {
-    if (is_comment(line)) continue;
-    // A first line of words above numbers is a header row.
-    if (found == 0 || (may_have_header && !sniffed.numbers && are_numbers(words_of(line))))
-      describe(reader, line, sniffed);
-    ++found;
-  }
+  sniffed.text.first_line = reader.line() + 1;
+  if (lines.empty()) return sniffed;
+  const DataLine& first = lines.front();
+  const auto words = first.words();
+  if (words.size() < 2 || words.size() > 3)
+    fail_line(reader.name(), first.number,
+              fmt::format("an edge has 2 or 3 columns, '{}' has {}", shorten(first.text), words.size()));
+  for (const DataLine& line : lines) check_words(reader.name(), line.number, line.words());
+  sniffed.text.first_line = first.number;
+  sniffed.text.weighted = words.size() == 3;
+  sniffed.text.separator = words[0].data()[words[0].size()];
+  sniffed.numbers = are_numbers(words);
   return sniffed;
 }
 
@@ -118,6 +186,7 @@ class WordEdges final : public EdgeSource {
         fail_line(
             reader_.name(), reader_.line(),
             fmt::format("has {} columns where {} are needed: '{}'", words.size(), columns, shorten(line)));
+      check_words(reader_.name(), reader_.line(), words);
       batch.src.push_back(ids_->add(words[0]));
       batch.dst.push_back(ids_->add(words[1]));
       if (options_.weighted) batch.weight.push_back(weight(words[2]));
@@ -155,6 +224,13 @@ Index told_vertices(const Input& input) {
       "split files for '{}' need to know what vertex ids mean: give --vertices, --features or --labels too",
       input.path.string());
   return 0;
+}
+
+std::string vertices_from(const Input& input) {
+  const OpenOptions& options = input.options;
+  if (options.vertices > 0) return "the number of vertices given";
+  const auto& file = options.features.empty() ? options.labels : options.features;
+  return fmt::format("the rows of '{}'", file.string());
 }
 
 void open_numbers(const Input& input, EdgeTextOptions text, RawDataset& data) {
@@ -202,6 +278,7 @@ RawDataset open_list(const Input& input, const char* layout) {
         "'{}' has vertex ids that are no numbers; with feature, label or split files they must be 0 to {}",
         input.path.string(), told - 1);
     sniffed.text.vertices = told;
+    sniffed.text.vertices_from = vertices_from(input);
     data.vertices = told;
     data.edges = std::make_unique<EdgeText>(io::open_input(input.path), sniffed.text, input.options.context);
   } else if (sniffed.numbers) {

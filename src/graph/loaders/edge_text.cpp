@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 
+#include "base/text.hpp"
 #include "graph/loaders/input.hpp"
 #include "io/number.hpp"
 
@@ -83,9 +84,10 @@ class ChunkParser {
     const std::string_view line(p, static_cast<std::size_t>(next - 1 - p));
     if (is_comment(line)) return next;
     const char* at = p;
-    const Index src = read_id(at, next - 1, "first"), dst = read_id(at, next - 1, "second");
-    skip(at, next - 1);
+    const Index src = read_id(at, next - 1, "first", 0), dst = read_id(at, next - 1, "second", 1);
+    const int marks = skip(at, next - 1);
     if (options_.weighted) {
+      if (marks > 1) fail("the weight is missing");
       slot_.weight[slot_.count] = read_weight(at, next - 1);
       skip(at, next - 1);
     }
@@ -95,12 +97,15 @@ class ChunkParser {
     return next;
   }
 
-  static void skip(const char*& at, const char* end) {
-    while (at < end && is_separator(*at)) ++at;
+  /// Blanks, and the commas and semicolons among them: how many there were.
+  static int skip(const char*& at, const char* end) {
+    int marks = 0;
+    for (; at < end && is_separator(*at); ++at) marks += *at == ',' || *at == ';';
+    return marks;
   }
 
-  Index read_id(const char*& at, const char* end, const char* which) const {
-    skip(at, end);
+  Index read_id(const char*& at, const char* end, const char* which, int most_marks) const {
+    if (skip(at, end) > most_marks) fail(fmt::format("the {} column is empty", which));
     Index id = 0;
     const char* after = io::parse_index(at, id);
     const char* word_end = std::find_if(at, end, is_separator);
@@ -108,8 +113,9 @@ class ChunkParser {
     if (at == end) fail(fmt::format("the {} column is missing", which));
     if (after != word_end) fail(fmt::format("the {} column is '{}', which is no vertex id", which, word));
     if (!in_range(id))
-      fail(fmt::format("vertex id {} is out of range [{}, {})", id, options_.base,
-                       options_.base + options_.vertices));
+      fail(fmt::format("vertex id {} is out of range [{}, {}){}{}", id, options_.base,
+                       options_.base + options_.vertices, options_.vertices_from.empty() ? "" : ", by ",
+                       options_.vertices_from));
     at = after;
     return id;
   }
@@ -153,7 +159,7 @@ Index compact(EdgeBatch& batch, std::span<const Slot> slots) {
 
 std::string shorten(std::string_view text) {
   constexpr std::size_t kMost = 60;
-  return text.size() <= kMost ? std::string(text) : std::string(text.substr(0, kMost)) + "...";
+  return base::printable_line(text.substr(0, kMost)) + (text.size() > kMost ? "..." : "");
 }
 
 bool is_comment(std::string_view line) noexcept {

@@ -20,6 +20,7 @@ struct EdgeTextOptions {
   bool weighted = false;      ///< a third column is the weight; else a third column is an error
   Index base = 0;             ///< number of the first vertex (1 for Matrix Market)
   Index vertices = 0;         ///< ids beyond are errors; 0: any up to 10^18
+  std::string vertices_from;  ///< who says how many, for the message; may be empty
   Index first_line = 1;       ///< lines before this number are a header
   Index expected = -1;        ///< edges that must come; -1: not known
   std::string expected_from;  ///< who says so, for the message

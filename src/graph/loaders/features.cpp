@@ -170,8 +170,10 @@ void check_finite(std::span<const float> values, const std::string& name, Index 
   const auto bad = std::ranges::find_if(values, [](float v) { return !std::isfinite(v); });
   if (bad == values.end()) return;
   const Index at = bad - values.begin();
-  throw base::FormatError(name, fmt::format("row {}", row + at / dim),
-                          fmt::format("column {}: {} is no finite number", at % dim, *bad));
+  throw base::FormatError(
+      name, fmt::format("row {}", row + at / dim),
+      fmt::format("column {}: {}", at % dim,
+                  std::isnan(*bad) ? "nan is no finite number" : "infinity, or a number beyond fp32"));
 }
 
 class ArrayFeatures final : public FeatureSource {

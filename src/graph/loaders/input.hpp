@@ -54,7 +54,7 @@ void read_keyed_files(const Input& input, RawDataset& data);
   throw base::FormatError(file, fmt::format("line {}", line), what);
 }
 
-/// At most 60 characters of a text, for messages.
+/// At most 60 bytes of a text, printable, for messages.
 [[nodiscard]] std::string shorten(std::string_view text);
 
 // One opener for each layout; detection is in open.cpp.

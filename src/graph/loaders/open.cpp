@@ -190,33 +190,67 @@ Input look(const std::filesystem::path& path, const OpenOptions& options) {
   return input;
 }
 
+// Whether what the path is, a folder or archive, an npz or a text, can hold the layout.
+bool can_hold(const Input& input, const Layout& layout) {
+  const std::string_view name = layout.name;
+  const bool needs_tree = name.starts_with("ogbn") || name == "graphsaint" || name == "reddit";
+  const bool needs_npz = name == "heterophilous" || name == "scipy";
+  return needs_tree ? input.tree != nullptr : needs_npz ? input.npz != nullptr : !input.tree && !input.npz;
+}
+
+const Layout* find_layout(const Input& input) {
+  const auto* found = std::ranges::find_if(kLayouts, [&](const Layout& l) { return l.matches(input); });
+  return found == std::end(kLayouts) ? nullptr : found;
+}
+
+// What lies in a folder that is no dataset and is one itself, or "".
+std::string dataset_within(const std::filesystem::path& folder, const OpenOptions& options) {
+  std::vector<std::filesystem::path> entries;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error))
+    entries.push_back(entry.path());
+  std::ranges::sort(entries);
+  constexpr std::size_t kMost = 64;
+  if (entries.size() > kMost) entries.resize(kMost);
+  for (const auto& entry : entries) {
+    try {
+      if (find_layout(look(entry, options)) != nullptr) return entry.string();
+    } catch (const base::Error&) {  // one that cannot be read is no suggestion
+    }
+  }
+  return "";
+}
+
+[[noreturn]] void fail_unknown(const Input& input) {
+  std::string tried;
+  for (const Layout& layout : kLayouts)
+    if (can_hold(input, layout))
+      tried += fmt::format("{}{} ({})", tried.empty() ? "" : ", ", layout.name, layout.looks_like);
+  const std::string within =
+      std::filesystem::is_directory(input.path) ? dataset_within(input.path, input.options) : "";
+  throw base::InputError(
+      fmt::format("'{}' is of no layout that is known{} Looked for: {}", input.path.string(),
+                  within.empty() ? "." : fmt::format("; did you mean '{}'?", within), tried));
+}
+
 const Layout& choose(const Input& input) {
-  if (input.options.layout != "auto") {
-    for (const Layout& layout : kLayouts)
-      if (layout.name == input.options.layout) return layout;
-    const auto names = layout_names();
-    throw base::InvalidArgument(fmt::format("layout '{}' is not known{} (known: {})", input.options.layout,
-                                            base::did_you_mean(input.options.layout, names),
-                                            fmt::join(names, ", ")));
+  if (input.options.layout == "auto") {
+    const Layout* found = find_layout(input);
+    if (found == nullptr) fail_unknown(input);
+    return *found;
   }
   for (const Layout& layout : kLayouts)
-    if (layout.matches(input)) return layout;
-  std::string tried;
-  for (const Layout& layout : kLayouts) tried += fmt::format("\n  {}: {}", layout.name, layout.looks_like);
-  throw base::InputError(
-      fmt::format("'{}' is of no layout that is known. Looked for:{}", input.path.string(), tried));
+    if (layout.name == input.options.layout) return layout;
+  const auto names = layout_names();
+  throw base::InvalidArgument(fmt::format("layout '{}' is not known{} (known: {})", input.options.layout,
+                                          base::did_you_mean(input.options.layout, names),
+                                          fmt::join(names, ", ")));
 }
 
 // A layout that was asked for by name may not fit what the path is.
 void check_kind(const Input& input, const Layout& layout) {
-  const std::string_view name = layout.name;
-  const bool needs_tree = name.starts_with("ogbn") || name == "graphsaint" || name == "reddit";
-  const bool needs_npz = name == "heterophilous" || name == "scipy";
-  const bool fits = needs_tree  ? input.tree != nullptr
-                    : needs_npz ? input.npz != nullptr
-                                : !input.tree && !input.npz;
-  OPX_REQUIRE(fits, InputError, "'{}' is not of the layout {}: that is {}", input.path.string(), name,
-              layout.looks_like);
+  OPX_REQUIRE(can_hold(input, layout), InputError, "'{}' is not of the layout {}: that is {}",
+              input.path.string(), layout.name, layout.looks_like);
 }
 
 // A label at or above the number of classes that is given, or known, is an error; with neither, the labels
@@ -249,6 +283,8 @@ void check_options(const OpenOptions& options, const Layout& layout) {
   OPX_REQUIRE(options.vertices == 0 || list, InvalidArgument,
               "a number of vertices ({}) has no effect: it is for edge lists, layout {} has its own",
               options.vertices, name);
+  OPX_REQUIRE(options.vertices >= 0 && options.vertices <= kMostVertices, InvalidArgument,
+              "a number of vertices of {}; 1 to {} can be served", options.vertices, kMostVertices);
   OPX_REQUIRE(options.split_name.empty() || named_splits, InvalidArgument,
               "split name '{}' has no effect: layout {} has no splits to choose from", options.split_name,
               name);

@@ -35,6 +35,15 @@ TEST(Format, CountsBytesDurations) {
   EXPECT_EQ(format_duration(3725), "1:02:05");
 }
 
+TEST(PrintableLine, IsOneLineOfTextWhateverAFileHolds) {
+  using namespace std::string_literals;
+  EXPECT_EQ(printable_line("a\nb 'caf\xc3\xa9' \xe2\x82\xac"), "a b 'caf\xc3\xa9' \xe2\x82\xac");
+  EXPECT_EQ(printable_line("\0\x1b[2J\x7f\t"s), "\\x00\\x1b[2J\\x7f\\x09");
+  EXPECT_EQ(printable_line("\xff\xc3"), "\\xff\\xc3");    // no UTF-8, or cut off
+  EXPECT_EQ(printable_line("\xc0\x80z"), "\\xc0\\x80z");  // an overlong NUL
+  EXPECT_EQ(printable_line("\xe2\x82"), "\\xe2\\x82");
+}
+
 TEST(Nearest, SuggestsOnlyWhatIsNear) {
   const std::vector<std::string> words = {"hidden", "epochs", "dropout"};
   EXPECT_EQ(nearest("hiden", words), "hidden");

@@ -19,6 +19,7 @@ using test::write_file;
 using test::ZipWriter;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 // The tiny OGB folder with one file replaced.
 class Ogbn : public ::testing::Test {
@@ -179,6 +180,78 @@ TEST(EdgeListErrors, NameTheLine) {
   EXPECT_THROW(load(tiny("edges.txt"), options), base::InvalidArgument);
   options.vertices = 5;
   EXPECT_EQ(load_error(tiny("edges.txt"), options).position(), "line 9");  // vertex 5
+}
+
+TEST(EdgeListErrors, WordsThatAreNoIdsAndHeaderRows) {
+  const ScratchFolder folder;
+  const auto error = [&](const std::string& text, const std::string& position) {
+    const auto e = load_error(write_file(folder / "x.csv", text));
+    EXPECT_EQ(e.position(), position) << e.what();
+    return std::string(e.what());
+  };
+  // Each of these was once read as words, or as a header row above the numbers.
+  EXPECT_THAT(error("-1,0\n1,2\n", "line 1"), HasSubstr("'-1', which is no vertex id"));
+  EXPECT_THAT(error("0.0,1.0\n1.0,2.0\n", "line 1"), HasSubstr("'0.0', which is no vertex id"));
+  EXPECT_THAT(error("\"0\",\"1\"\n", "line 1"), HasSubstr("quotes are not read"));
+  EXPECT_THAT(error("0,,1\n1,,2\n", "line 1"), HasSubstr("column 2 is empty"));
+  EXPECT_THAT(error("0,1\n1,2\n1,,2\n", "line 3"), HasSubstr("second column is empty"));
+  EXPECT_THAT(error("0,1,1\n1,2,1\n1,2,,3\n", "line 3"), HasSubstr("weight is missing"));
+  EXPECT_THAT(error("0,1\n,2\n", "line 2"), HasSubstr("column 1 is empty"));
+  EXPECT_THAT(error("a,b\nb,c\n\"c\",d\n", "line 3"), HasSubstr("quotes"));
+  EXPECT_THAT(error("a,b\n,c,d\n", "line 2"), HasSubstr("column 1 is empty"));
+  EXPECT_THAT(error(",source,target\n0,5,7\n", "line 1"), HasSubstr("must be the first two"));
+  EXPECT_THAT(error("id,source,target\n0,5,7\n", "line 1"), HasSubstr("must be the first two"));
+  EXPECT_THROW(load(write_file(folder / "head.csv", "Source,Target\n")), base::InputError);
+  const Gathered words = load(write_file(folder / "words.csv", "src,dst\nada,bob\nbob,cem\n"));
+  EXPECT_THAT(words.names, ::testing::ElementsAre("ada", "bob", "cem"));
+}
+
+TEST(TextErrors, ByteOrderMarks) {
+  const ScratchFolder folder;
+  const std::string mark = "\xef\xbb\xbf";
+  for (const char* name : {"x.csv", "x.txt"}) {
+    const Gathered got = load(write_file(folder / name, mark + "0,1\n1,2\n"));
+    EXPECT_EQ(got.edges, both_directions({{0, 1}, {1, 2}})) << name;
+    EXPECT_TRUE(got.names.empty());
+  }
+  EXPECT_EQ(load(write_file(folder / "x.mtx",
+                            mark + "%%MatrixMarket matrix coordinate pattern general\n2 2 1\n1 2\n"))
+                .edges,
+            (std::vector<Pair>{{0, 1}}));
+  EXPECT_EQ(load_error(write_file(folder / "x.csv", mark + "0,1\nx,2\n")).position(), "line 2");
+  const std::string utf16(
+      "\xff\xfe"
+      "0\0,\0"
+      "1\0\n\0",
+      10);
+  EXPECT_THAT(load_error(write_file(folder / "x.csv", utf16)).what(), HasSubstr("UTF-16"));
+  OpenOptions options;
+  options.features = write_file(folder / "f.csv", mark + "1,2\n3,4\n5,6\n");
+  EXPECT_EQ(load(write_file(folder / "x.csv", "0,1\n"), options).features,
+            (std::vector<float>{1, 2, 3, 4, 5, 6}));
+}
+
+TEST(EdgeListErrors, SayWhereTheNumberOfVerticesIsFrom) {
+  const ScratchFolder folder;
+  OpenOptions options;
+  options.features = write_file(folder / "f.csv", "1\n2\n");
+  const auto list = write_file(folder / "x.csv", "0,1\n1,2\n");
+  EXPECT_THAT(load_error(list, options).what(),
+              AllOf(HasSubstr("[0, 2), by the rows of"), HasSubstr("f.csv")));
+  options.features.clear();
+  for (const Index vertices : {Index{-2}, Index{99'999'999'999}}) {
+    options.vertices = vertices;
+    EXPECT_THROW(load(list, options), base::InvalidArgument);
+  }
+}
+
+TEST(Open, SuggestsTheDatasetWithin) {
+  const ScratchFolder folder;
+  std::filesystem::create_directories(folder / "outer/a");
+  write_file(folder / "outer/b.zip", "no archive");
+  std::filesystem::copy(tiny("ogbn"), folder / "outer/set", std::filesystem::copy_options::recursive);
+  EXPECT_THAT(input_error([&] { load(folder / "outer"); }),
+              AllOf(HasSubstr("did you mean '"), HasSubstr("outer/set'?"), Not(HasSubstr("heterophilous"))));
 }
 
 TEST(MatrixMarketErrors, NameTheLine) {

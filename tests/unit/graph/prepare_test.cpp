@@ -428,7 +428,26 @@ TEST(Prepare, RefusesBadInputAndLeavesNothingBehind) {
   EXPECT_THROW(run(test::raw_dataset(100000, {{0, 1}}), tiny), base::ResourceError);
   EXPECT_THROW(prepare(context, test::raw_dataset(2, {{0, 1}}), folder / "no/such/a.opx", {}),
                base::ResourceError);
+  auto one_sided = test::raw_dataset(2, {{0, 1}});
+  one_sided.already_symmetric = true;
+  EXPECT_THROW(run(std::move(one_sided)), base::FormatError);
   EXPECT_EQ(folder.entries(), 0U);
+}
+
+TEST(Prepare, ReplacesAStoreAndNothingElse) {
+  const test::TemporaryFolder folder;
+  device::Context context({.threads = 1});
+  const auto prepare_to = [&](const char* name) {
+    return prepare(context, test::raw_dataset(2, {{0, 1}}), folder / name, {});
+  };
+  const std::string text = "0,1\n";
+  std::ofstream(folder / "input.csv") << text;
+  EXPECT_THROW(prepare_to("input.csv"), base::InvalidArgument);
+  std::string left;
+  std::getline(std::ifstream(folder / "input.csv"), left);
+  EXPECT_EQ(left, "0,1");
+  EXPECT_EQ(prepare_to("a.opx").checksum, prepare_to("a.opx").checksum);
+  EXPECT_EQ(folder.entries(), 2U);
 }
 
 }  // namespace
