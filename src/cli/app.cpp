@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: 2026 The Orthoplex authors
 // SPDX-License-Identifier: Apache-2.0
 #include <array>
+#include <memory>
 #include <new>
 #include <span>
 
@@ -74,10 +75,29 @@ std::string explain_extras(const CLI::App& app, const CLI::App& at) {
   return "unexpected arguments";
 }
 
+/// CLI11 marks "--no-x" by what it sets, and knows nothing of options that all commands share.
+class HelpFormatter : public CLI::Formatter {
+ public:
+  std::string make_option_name(const CLI::Option* option, bool positional) const override {
+    std::string name = CLI::Formatter::make_option_name(option, positional);
+    constexpr std::string_view kMark = "{false}";
+    for (auto at = name.find(kMark); at != std::string::npos; at = name.find(kMark))
+      name.erase(at, kMark.size());
+    return name;
+  }
+  std::string make_footer(const CLI::App* app) const override {
+    std::string footer = CLI::Formatter::make_footer(app);
+    if (app->get_parent() != nullptr)
+      footer += "Every command takes --json, -q (--quiet) and -v (--verbose) too.\n";
+    return footer;
+  }
+};
+
 class Application {
  public:
   explicit Application(const Terminal& terminal) : terminal_(terminal) {
     app_.name("orthoplex");
+    app_.formatter(std::make_shared<HelpFormatter>());
     app_.footer(std::string(kFooter));
     app_.set_version_flag("--version", fmt::format("orthoplex {}", build_info().version));
     app_.add_flag("--json", environment_.json, "Results as JSON on standard output")->configurable(false);

@@ -13,7 +13,10 @@ class Bench : public Command {
   explicit Bench(CLI::App& app) {
     bench_ =
         app.add_subcommand("bench", "Measure parts of the program, beside the bound that the machine sets");
-    bench_->require_subcommand(1);
+    bench_->require_subcommand(1)->footer(
+        "Examples:\n  orthoplex bench spmm rmat20.opx --cols 128\n  orthoplex bench epoch rmat20.opx "
+        "--layers 3\n"
+        "  mpirun -n 4 orthoplex bench collectives");
     for (const auto declare : {declare_bench_spmm, declare_bench_collectives, declare_bench_epoch})
       commands_.push_back(declare(*bench_));
     for (CLI::App* sub : bench_->get_subcommands([](const CLI::App*) { return true; })) {

@@ -94,7 +94,7 @@ class Epoch : public Command {
     EpochTimes times;
     int seen = 0;
     run_ranks(environment, config, ranks, [&](comm::Communicator& world) {
-      device::ContextOptions options = context_of_rank(environment, config, ranks, world);
+      device::ContextOptions options = context_of_rank(environment, config, world);
       options.logger = {};
       device::Context context(std::move(options));
       train::Hooks hooks;
@@ -118,7 +118,7 @@ class Epoch : public Command {
 
   static std::map<std::string, double> bounds_of(const train::RunConfig& config, Machine& machine) {
     device::ContextOptions options;
-    options.threads = threads_of_rank(config, 1);
+    options.threads = config.threads;
     device::Context context(std::move(options));
     const std::shared_ptr<graph::Store> store = graph::Store::open(config.dataset);
     const Index input =

@@ -96,6 +96,7 @@ class Doctor : public Command {
   explicit Doctor(CLI::App& app) {
     CLI::App* sub = app.add_subcommand(
         "doctor", "Say what this build and this machine can do, and check that training works");
+    sub->footer("Examples:\n  orthoplex doctor\n  orthoplex --json doctor --no-check");
     sub->add_flag("!--no-check", check_, "Only say, train nothing");
   }
   void run(const Environment& environment) override {

@@ -48,7 +48,7 @@ class ForwardCommand : public Command {
     const int ranks = job_ranks(config, choice.given.has("ranks"));
     config.ranks = ranks;
     run_ranks(environment, config, ranks, [&](comm::Communicator& world) {
-      device::Context context(context_of_rank(environment, config, ranks, world));
+      device::Context context(context_of_rank(environment, config, world));
       work(context, world);
     });
   }

@@ -70,7 +70,7 @@ class Train : public Command {
     train::TrainResult result;
     run_ranks(environment, config, ranks, [&](comm::Communicator& world) {
       const bool first = world.rank() == 0;
-      device::Context context(context_of_rank(environment, config, ranks, world));
+      device::Context context(context_of_rank(environment, config, world));
       train::Hooks hooks;
       hooks.stop_requested = environment.stop_requested;
       if (first) {

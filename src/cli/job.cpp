@@ -7,6 +7,7 @@
 #include <cstdlib>
 
 #include "base/error.hpp"
+#include "cli/node_cores.hpp"
 #include "comm/mpi/job.hpp"
 #include "comm/threads/job.hpp"
 #include "device/context.hpp"
@@ -40,8 +41,6 @@ Launch launch_from_environment() {
   // Open MPI; MPICH and its kin (PMI); Slurm.
   launch.size = from_environment({"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS"}, 1);
   launch.rank = from_environment({"OMPI_COMM_WORLD_RANK", "PMI_RANK", "SLURM_PROCID"}, 0);
-  launch.local_size = from_environment(
-      {"OMPI_COMM_WORLD_LOCAL_SIZE", "MPI_LOCALNRANKS", "SLURM_NTASKS_PER_NODE"}, launch.size);
   return launch;
 }
 
@@ -54,17 +53,16 @@ int job_ranks(const train::RunConfig& config, bool given) {
   return launch.size;
 }
 
-int threads_of_rank(const train::RunConfig& config, int ranks) {
+int threads_of_rank(const train::RunConfig& config, comm::Communicator& world) {
   if (config.threads > 0) return config.threads;
-  const Launch launch = launch_from_environment();
-  const int here = launch.launched ? launch.local_size : ranks;
-  return std::max(1, device::hardware_threads() / std::max(here, 1));
+  if (launch_from_environment().launched) return threads_of_process(world);
+  return std::max(1, device::hardware_threads() / world.size());
 }
 
 device::ContextOptions context_of_rank(const Environment& environment, const train::RunConfig& config,
-                                       int ranks, const comm::Communicator& world) {
+                                       comm::Communicator& world) {
   device::ContextOptions options;
-  options.threads = threads_of_rank(config, ranks);
+  options.threads = threads_of_rank(config, world);
   if (world.rank() == 0) options.logger = environment.logger();
   if (!wants_gpu(config)) return options;
   const int gpus = device::gpu::count();

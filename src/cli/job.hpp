@@ -17,22 +17,22 @@ namespace opx::cli {
 struct Launch {
   bool launched = false;  ///< started by mpirun, mpiexec or srun: ranks are processes
   int rank = 0, size = 1;
-  int local_size = 1;  ///< ranks on this node
 };
 [[nodiscard]] Launch launch_from_environment();
 
 /// Ranks of the job: the launcher's, or config.ranks. Throws InvalidArgument where --ranks was `given` and
 /// differs.
 [[nodiscard]] int job_ranks(const train::RunConfig& config, bool given);
-/// Threads of each rank: config.threads, or the cores of this node over its ranks, at least 1.
-[[nodiscard]] int threads_of_rank(const train::RunConfig& config, int ranks);
+/// Threads of this rank: config.threads, or its share of the node's cores (of a process: node_cores.hpp), at
+/// least 1. Collective.
+[[nodiscard]] int threads_of_rank(const train::RunConfig& config, comm::Communicator& world);
 
 /// Where and with how many threads this rank of the job computes; the first rank logs. `device` cuda and
 /// gpu-host: ranks of a node take its GPUs in turn. Throws DeviceError where there is none. `auto`: as cuda
 /// in a build with CUDA, on a machine with a GPU, for mode full with scheme scatter; else the CPU.
 [[nodiscard]] device::ContextOptions context_of_rank(const Environment& environment,
-                                                     const train::RunConfig& config, int ranks,
-                                                     const comm::Communicator& world);
+                                                     const train::RunConfig& config,
+                                                     comm::Communicator& world);
 
 /// Calls body(world) on every rank of the job. The error of the lowest failing rank comes out here (under a
 /// launcher: in every process, of which only the first is not mute). A job whose ranks cannot be reached any

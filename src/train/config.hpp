@@ -84,6 +84,7 @@ struct RunConfig {
   int keep_checkpoints = 2;
   std::string resume;  ///< a run directory or a checkpoint
   bool trace = false;
+  bool verify = false;       ///< the dataset's content is held against its checksums first
   double timeout = 600;      ///< seconds of the communication watchdog
   double target_metric = 0;  ///< of the validation split: when it was first reached is reported; 0: none
   MiniConfig mini;

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "train/same_run.hpp"
 
+#include <vector>
+
 #include <fmt/format.h>
 
 #include "base/error.hpp"
@@ -10,6 +12,18 @@
 namespace opx::train {
 
 namespace {
+
+std::string widths_of(const ModelConfig& model) {
+  const auto hidden = static_cast<std::size_t>(model.layers - 1);
+  const std::vector<int> widths =
+      model.hidden.size() == 1 ? std::vector<int>(hidden, model.hidden.front()) : model.hidden;
+  return fmt::format("{} ({})", model.layers, fmt::join(widths, ", "));
+}
+
+std::string features_of(const ModelConfig& model) {
+  return model.features == "learned" ? fmt::format("{} learned", model.feature_dim)
+                                     : fmt::format("given (norm {})", model.feature_norm);
+}
 
 std::string batch_of(const MiniConfig& mini) {
   return mini.batch_size > 0 ? fmt::format("{} vertices", mini.batch_size)
@@ -36,6 +50,13 @@ void check_same_run(const RunConfig& before, const RunConfig& now, const std::fi
                 "checkpoint {} was made with {} {}, this run has {}: it would not be the same run",
                 checkpoint.string(), what, was, is);
   };
+  same("model", before.model.kind, now.model.kind);
+  same("layers (hidden widths):", widths_of(before.model), widths_of(now.model));
+  same("norm", before.model.norm, now.model.norm);
+  same("residual", fmt::format("{}", before.model.residual), fmt::format("{}", now.model.residual));
+  same("normalisation", before.model.normalisation, now.model.normalisation);
+  same("self loops", fmt::format("{}", before.model.self_loops), fmt::format("{}", now.model.self_loops));
+  same("features", features_of(before.model), features_of(now.model));
   same("mode", before.mode, now.mode);
   if (now.mode != "mini") return;
   same("sampler", before.mini.sampler, now.mini.sampler);

@@ -10,8 +10,9 @@
 
 namespace opx::train {
 
-/// Throws InvalidArgument that names both values where `now` would draw other sub-batches than the run of the
-/// checkpoint, or take other parts of an aggregation exactly: mode, sampler, batch size, estimator, first
+/// Throws InvalidArgument that names both values where `now` has another model than the run of the checkpoint
+/// (kind, widths, norm, residual, what the adjacency and the features are normalised by), would draw other
+/// sub-batches, or take other parts of an aggregation exactly: mode, sampler, batch size, estimator, first
 /// aggregation, sub-batches a step (replicas x accumulate). Grids are resolved in both.
 void check_same_run(const RunConfig& before, const RunConfig& now, const std::filesystem::path& checkpoint);
 

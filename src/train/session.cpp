@@ -13,6 +13,7 @@
 #include "base/timer.hpp"
 #include "base/trace.hpp"
 #include "device/gpu/device.hpp"
+#include "graph/info.hpp"
 #include "train/checkpoint.hpp"
 #include "train/checkpoint_files.hpp"
 #include "train/gpu_memory.hpp"
@@ -39,6 +40,10 @@ class Session {
     started_ = base::now_seconds();
     context_.memory().reset_peak();
     find_resume();
+    if (config_.verify)
+      comm::agree(world_, [&] {
+        if (world_.rank() == 0) graph::verify_store(config_.dataset);
+      });
     parts_ = open_run(context_, world_, config_, true);
     const MemoryEstimate estimate = estimate_memory(trainer().store().info(), trainer().grid().grid(),
                                                     config_, trainer().spec(), trainer().batch_rows());

@@ -381,7 +381,11 @@ TEST(Session, RefusesWhatCannotBe) {
     c = good;
     c.resume = c.run_dir;
     c.model.hidden = {17};
-    expect_error(c, base::ErrorKind::kFormat, "shape");
+    expect_error(c, base::ErrorKind::kInvalidArgument, "hidden widths");
+    c = good;
+    c.resume = c.run_dir;
+    c.model.kind = "gin", c.model.normalisation = "none", c.model.self_loops = false;
+    expect_error(c, base::ErrorKind::kInvalidArgument, "with model gcn, this run has gin");
     c.seed = 6;
     expect_error(c, base::ErrorKind::kInvalidArgument, "seed");
     c = good;

@@ -137,6 +137,28 @@ class BadInput(support.Case):
         self.fails(3, r"tiny\.opx", "train", "tiny.opx", "--run-dir", "run")
 
 
+    def test_damage_that_reads_well_is_found_by_verify(self):
+        self.generate()
+        path = self.folder / "tiny.opx"
+        good = path.read_bytes()
+        train = ("-q", "train", "tiny.opx", "--layers", 2, "--hidden", 4, "--epochs", 1)
+        found = 0
+        for at in range(len(good) // 4, len(good), len(good) // 16):
+            data = bytearray(good)
+            data[at] ^= 4
+            path.write_bytes(data)
+            if support.run("-q", "info", "tiny.opx", "--verify", cwd=self.folder).code == 0:
+                continue  # a byte that holds nothing
+            found += 1
+            for ranks in (1, 2):
+                self.fails(3, r"tiny\.opx", *train, "--verify", "--ranks", ranks, "--run-dir", f"run-{at}")
+            self.assertFalse((self.folder / f"run-{at}").exists())
+        self.assertGreater(found, 2)
+        path.write_bytes(good)
+        self.good(*train, "--verify", "--ranks", 2, "--run-dir", "run")
+        self.assertIn("verify = true", (self.folder / "run/config.toml").read_text())
+
+
 class BadCheckpoint(support.Case):
     def train(self, store, run):
         self.good("-q", "train", store, "--run-dir", run, "--layers", 2, "--hidden", 4, "--epochs", 2)

@@ -3,6 +3,7 @@
 """scripts/fetch_dataset.sh against a server on loopback that breaks the first transfers and serves ranges."""
 import hashlib
 import http.server
+import json
 import os
 import pathlib
 import subprocess
@@ -60,8 +61,10 @@ class FetchTest(unittest.TestCase):
         self.folder = pathlib.Path(folder.name)
         self.url = f"http://127.0.0.1:{self.server.server_port}/set.zip"
 
-    def fetch(self, *arguments, code=0):
+    def fetch(self, *arguments, code=0, registry=None):
         environment = {**os.environ, "OPX_FETCH_PAUSE": "0", "OPX_FETCH_TRIES": "4", "no_proxy": "127.0.0.1"}
+        if registry:
+            environment["OPX_REGISTRY"] = str(registry)
         done = subprocess.run([ROOT / "scripts/fetch_dataset.sh", *arguments], capture_output=True, text=True,
                               env=environment, timeout=120, check=False)
         self.assertEqual(done.returncode, code, done.stdout + done.stderr)
@@ -112,7 +115,34 @@ class FetchTest(unittest.TestCase):
         (self.folder / "set.zip").write_bytes(b"damaged")
         self.assertIn("expected " + SUM, self.get(code=3))
 
+    def test_says_that_no_sum_is_known_and_records_it(self):
+        output = self.get()
+        self.assertIn("no sum of this file is known: its content is not checked", output)
+        self.assertIn(f"sha256 {SUM} (unchecked;", output)
+        self.assertIn("is as expected", self.get())
+        self.assertNotIn("no sum", self.get())
+        registry = self.folder / "registry.json"
+        text = (ROOT / "datasets/registry.json").read_text(encoding="utf-8")
+        url = next(e["url"] for e in json.loads(text)["datasets"] if e["name"] == "ogbn-arxiv")
+        registry.write_text(text.replace(url, self.url), encoding="utf-8")
+        before = json.loads(registry.read_text(encoding="utf-8"))["datasets"]
+        target = ("arxiv", "--to", str(self.folder / "new"))
+        self.assertIn(f"recorded in {registry}", self.fetch(*target, "--record", registry=registry))
+        after = json.loads(registry.read_text(encoding="utf-8"))["datasets"]
+        self.assertEqual([e["name"] for a, e in zip(before, after) if a != e], ["ogbn-arxiv"])
+        self.assertEqual(next(e for e in after if e["name"] == "ogbn-arxiv")["sha256"], SUM)
+        (self.folder / "new/set.zip.sha256").unlink()
+        self.assertIn("is as expected", self.fetch(*target, registry=registry))
+        (self.folder / "new/set.zip").write_bytes(b"other")
+        self.assertIn("expected " + SUM, self.fetch(*target, "--record", code=3, registry=registry))
+
+    def test_says_what_comes_next(self):
+        self.assertIn(f"next: orthoplex prepare {self.folder}/set.zip", self.get())
+        self.assertIn("note: directed citations", self.get())
+
     def test_refuses_what_it_cannot_fetch(self):
+        self.assertIn("--record is for", self.get("--record", code=2))
+        self.assertIn("--record is for", self.fetch("nothing", "--record", code=2))
         self.assertIn("not in datasets/registry.json", self.fetch("nothing", "--to", str(self.folder), code=2))
         self.assertIn("not published as one file", self.fetch("cora", "--to", str(self.folder), code=2))
         self.assertIn("is not known", self.fetch("cora", "--form", "x", code=2))

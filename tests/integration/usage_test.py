@@ -89,6 +89,17 @@ class Usage(support.Case):
         self.good("-q", "train", "--config", "more.toml")
         self.assertEqual(len((self.folder / "again/metrics.jsonl").read_text().splitlines()), 4)
 
+    def test_a_run_goes_on_with_its_own_model(self):
+        self.generate()
+        self.good("-q", "train", "tiny.opx", "--run-dir", "run", "--layers", 2, "--hidden", 4, "--epochs", 2)
+        resume = ("-q", "train", "--resume", "run", "--epochs", 3)
+        self.fails(2, r"layers \(hidden widths\): 2 \(4\), this run has 2 \(6\)", *resume, "--hidden", 6)
+        self.fails(2, "with norm none, this run has layer", *resume, "--norm", "layer")
+        self.fails(2, r"features given \(norm none\), this run has given \(norm row\)", *resume, "--feature-norm", "row")
+        self.fails(2, "self loops true, this run has false", *resume, "--no-self-loops")
+        self.assertIn("epochs = 2", (self.folder / "run/config.toml").read_text())
+        self.good(*resume, "--lr", 0.001)
+
     def test_mini_batches_that_cannot_be(self):
         self.generate()
         vertices = self.good("--json", "info", "tiny.opx").json()["vertices"]

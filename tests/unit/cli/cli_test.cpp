@@ -8,6 +8,7 @@
 
 #include "cli/bench_statistics.hpp"
 #include "cli/command.hpp"
+#include "cli/node_cores.hpp"
 #include "cli/progress.hpp"
 #include "cli/run_report.hpp"
 
@@ -16,6 +17,7 @@ namespace {
 
 using testing::HasSubstr;
 using testing::MatchesRegex;
+using testing::Not;
 using testing::StartsWith;
 
 struct Output {
@@ -31,6 +33,44 @@ Output run(const std::vector<const char*>& words) {
   output.code =
       run_command_line(static_cast<int>(words.size()), words.data(), terminal, [] { return false; });
   return output;
+}
+
+/// Cores [begin, end) of a node.
+NodeCores cores_of(std::uint64_t node, std::size_t begin, std::size_t end) {
+  NodeCores cores{.node = node};
+  for (std::size_t core = begin; core < end; ++core) cores.mask[core / 64] |= std::uint64_t{1} << (core % 64);
+  return cores;
+}
+
+TEST(NodeCores, AreSharedWithThoseWhoMayUseThemToo) {
+  const auto threads = [](const std::vector<NodeCores>& ranks) {
+    std::vector<int> all;
+    for (std::size_t r = 0; r < ranks.size(); ++r) all.push_back(threads_by_cores(ranks, r));
+    return all;
+  };
+  using testing::ElementsAre;
+  EXPECT_THAT(threads({cores_of(1, 0, 64), cores_of(1, 0, 64)}), ElementsAre(32, 32));      // not bound
+  EXPECT_THAT(threads({cores_of(1, 0, 16), cores_of(1, 16, 32)}), ElementsAre(16, 16));     // to their own
+  EXPECT_THAT(threads({cores_of(1, 64, 128), cores_of(2, 64, 128)}), ElementsAre(64, 64));  // two nodes
+  EXPECT_THAT(threads({cores_of(1, 0, 1), cores_of(1, 1, 2)}), ElementsAre(1, 1));  // Open MPI's default
+  EXPECT_THAT(threads({cores_of(1, 0, 8), cores_of(1, 0, 8), cores_of(1, 8, 16)}), ElementsAre(4, 4, 8));
+  EXPECT_THAT(threads({cores_of(1, 0, 1), cores_of(1, 0, 8)}), ElementsAre(1, 7));
+  EXPECT_THAT(threads({cores_of(1, 0, 3), cores_of(1, 0, 3), cores_of(1, 0, 3)}), ElementsAre(1, 1, 1));
+  EXPECT_THAT(threads({cores_of(1, 0, 2), cores_of(1, 0, 2), cores_of(1, 0, 2)}), ElementsAre(1, 1, 1));
+  EXPECT_THAT(threads({NodeCores{}}), ElementsAre(1));  // not known
+}
+
+TEST(CommandLine, HelpSaysHowFlagsAreNegatedAndWhatEveryCommandTakes) {
+  const Output help = run({"orthoplex", "train", "--help"});
+  EXPECT_THAT(help.out, HasSubstr("--trace,--no-trace  "));
+  EXPECT_THAT(help.out, Not(HasSubstr("{false}")));
+  for (const char* command : {"train", "prepare", "doctor", "bench"}) {
+    const std::string text = run({"orthoplex", command, "--help"}).out;
+    EXPECT_THAT(text, HasSubstr("--json, -q (--quiet) and -v (--verbose)")) << command;
+    EXPECT_THAT(text, Not(HasSubstr("Exit codes"))) << command;
+  }
+  EXPECT_THAT(run({"orthoplex", "--help"}).out, HasSubstr("Exit codes"));
+  EXPECT_THAT(run({"orthoplex", "bench", "--help"}).out, HasSubstr("orthoplex bench epoch"));
 }
 
 TEST(CommandLine, VersionAndHelpGoToStandardOutput) {
