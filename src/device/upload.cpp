@@ -15,12 +15,15 @@ std::size_t grown(std::size_t bytes) noexcept { return bytes + bytes / 4; }
 }  // namespace
 
 Upload::~Upload() {
+  gpu::Device& device = context_->gpu();
+  const gpu::Stream stream = device.stream(StreamUse::kCopy);
   try {
     begin();
-    reserve_there(0);
+    device.wait(stream, released_);
   } catch (...) {  // a lost device says so elsewhere
   }
-  context_->gpu().deallocate_pinned(here_, here_bytes_);
+  free_there();
+  device.deallocate_pinned(here_, here_bytes_);
 }
 
 void Upload::reserve(std::size_t bytes) {
@@ -52,14 +55,17 @@ void Upload::reserve_there(std::size_t bytes) {
   gpu::Device& device = context_->gpu();
   const gpu::Stream stream = device.stream(StreamUse::kCopy);
   device.wait(stream, released_);
-  if (there_ != nullptr) {
-    device.deallocate(std::exchange(there_, nullptr), there_bytes_, stream);
-    context_->memory().remove(std::exchange(there_bytes_, 0));
-  }
-  if (bytes == 0) return;
+  free_there();
   there_ = static_cast<std::byte*>(device.allocate(bytes, stream));
   there_bytes_ = bytes;
   context_->memory().add(bytes);
+}
+
+void Upload::free_there() noexcept {
+  if (there_ == nullptr) return;
+  gpu::Device& device = context_->gpu();
+  device.deallocate(std::exchange(there_, nullptr), there_bytes_, device.stream(StreamUse::kCopy));
+  context_->memory().remove(std::exchange(there_bytes_, 0));
 }
 
 void Upload::send() {

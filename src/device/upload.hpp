@@ -71,6 +71,7 @@ class Upload {
   [[nodiscard]] std::size_t append(const void* from, std::size_t bytes);
   void reserve_here(std::size_t bytes);
   void reserve_there(std::size_t bytes);
+  void free_there() noexcept;
 
   Context* context_ = nullptr;
   std::byte *here_ = nullptr, *there_ = nullptr;

@@ -60,9 +60,9 @@ void StepGraph::send(const StepInputs& inputs) {
     slot.here = static_cast<StepInputs*>(gpu.allocate_pinned(sizeof(StepInputs)));
   }
   *slot.here = inputs;
-  gpu.copy(inputs_.data(), slot.here, sizeof(StepInputs), gpu.compute());
-  gpu.record(slot.read, gpu.compute());
-  sent_.push_back(std::move(slot));
+  sent_.push_back(std::move(slot));  // from here on it is freed whatever throws
+  gpu.copy(inputs_.data(), sent_.back().here, sizeof(StepInputs), gpu.compute());
+  gpu.record(sent_.back().read, gpu.compute());
 }
 
 void StepGraph::rehearse(base::FunctionRef<void()> work) {

@@ -19,7 +19,8 @@ StepResults::~StepResults() {
     while (!arriving_.empty()) (void)pop();
   } catch (...) {  // a lost device has said so
   }
-  for (const auto& slot : free_) context_.gpu().deallocate_pinned(slot->here, sizeof(StepRecord));
+  for (const auto& slots : {&free_, &arriving_})
+    for (const auto& slot : *slots) context_.gpu().deallocate_pinned(slot->here, sizeof(StepRecord));
 }
 
 void StepResults::push_record(double learning_rate) {
@@ -28,11 +29,11 @@ void StepResults::push_record(double learning_rate) {
     free_.push_back(std::make_unique<Arriving>());
     free_.back()->here = static_cast<StepRecord*>(gpu.allocate_pinned(sizeof(StepRecord)));
   }
-  std::unique_ptr<Arriving> slot = std::move(free_.front());
+  Arriving& slot = *free_.front();  // stays there until nothing can throw any more
+  gpu.copy(slot.here, record_.data(), sizeof(StepRecord), gpu.compute());
+  gpu.record(slot.there, gpu.compute());
+  arriving_.push_back(std::move(free_.front()));
   free_.pop_front();
-  gpu.copy(slot->here, record_.data(), sizeof(StepRecord), gpu.compute());
-  gpu.record(slot->there, gpu.compute());
-  arriving_.push_back(std::move(slot));
   results_.push_back({.learning_rate = learning_rate});
 }
 
@@ -41,11 +42,10 @@ StepResult StepResults::pop() {
   StepResult result = results_.front();
   results_.pop_front();
   if (arriving_.empty()) return result;
-  std::unique_ptr<Arriving> slot = std::move(arriving_.front());
+  context_.gpu().wait_on_host(arriving_.front()->there);
+  const StepRecord record = *arriving_.front()->here;
+  free_.push_back(std::move(arriving_.front()));
   arriving_.pop_front();
-  context_.gpu().wait_on_host(slot->there);
-  const StepRecord record = *slot->here;
-  free_.push_back(std::move(slot));
   result.loss = record.loss;
   result.weight = record.weight;
   result.gradient_norm = record.gradient_norm;

@@ -25,6 +25,7 @@ Link::Link(device::Context& context, Communicator& world, double timeout_seconds
 Link::~Link() {
   watchdog_.request_stop();
   if (watchdog_.joinable()) watchdog_.join();
+  sweep();
 }
 
 void Link::verify(ncclResult_t code, const char* call) const {
@@ -49,9 +50,14 @@ void Link::destroy(ncclComm_t comm) noexcept {
   {
     const std::lock_guard lock(state_);
     if (std::erase(comms_, comm) == 0) return;  // aborted
+    if (failure_ || std::uncaught_exceptions() > 0) {
+      doomed_.push_back(comm);
+      wake_.notify_all();
+      return;
+    }
   }
   const std::unique_lock lock(calls_, kPatience);
-  static_cast<void>(std::uncaught_exceptions() > 0 ? ncclCommAbort(comm) : ncclCommDestroy(comm));
+  static_cast<void>(ncclCommDestroy(comm));
 }
 
 void Link::check() {
@@ -90,15 +96,28 @@ std::shared_ptr<gpu::Event> Link::launched(std::string what, gpu::Stream last) {
 }
 
 void Link::fail(const std::string& message, bool tell) noexcept {
+  const std::lock_guard lock(state_);
+  if (failure_) return;
+  failure_ = message;
+  tell_ = tell;
+  wake_.notify_all();
+}
+
+void Link::sweep() noexcept {
   std::vector<ncclComm_t> comms;
+  bool tell = false;
   {
     const std::lock_guard lock(state_);
-    if (failure_) return;
-    failure_ = message;
-    comms.swap(comms_);
+    comms.swap(doomed_);
+    if (failure_) {
+      comms.insert(comms.end(), comms_.begin(), comms_.end());
+      comms_.clear();
+      tell = std::exchange(tell_, false);
+    }
   }
+  if (tell) world_.abort(*failure_);  // first: an abort may wait for those of other ranks
+  if (comms.empty()) return;
   const std::unique_lock lock(calls_, kPatience);
-  if (tell) world_.abort(message);      // first: an abort may wait for those of other ranks
   static_cast<void>(ncclGroupStart());  // together: one by one, the first may wait for another's kernel
   for (const ncclComm_t comm : comms) static_cast<void>(ncclCommAbort(comm));
   static_cast<void>(ncclGroupEnd());
@@ -108,15 +127,17 @@ void Link::watch(const std::stop_token& stop) {
   try {
     device().make_current();  // a thread starts on GPU 0, and its first query would make a context there
   } catch (const std::exception& e) {
-    return fail(e.what(), true);
+    fail(e.what(), true);
   }
   while (!stop.stop_requested()) {
+    bool failed = false;
     {
       std::unique_lock lock(state_);
-      wake_.wait_for(lock, stop, kInterval, [] { return false; });
-      if (failure_) return;
+      wake_.wait_for(lock, stop, kInterval, [this] { return failure_ || !doomed_.empty(); });
+      failed = failure_.has_value();
     }
-    if (stop.stop_requested()) return;
+    sweep();
+    if (failed || stop.stop_requested()) return;
     try {
       look();
     } catch (const std::exception& e) {  // the device is lost

@@ -38,7 +38,8 @@ class Link {
   [[nodiscard]] gpu::Stream stream() noexcept { return device().stream(gpu::StreamUse::kComm); }
   [[nodiscard]] gpu::Stream sums() noexcept { return device().stream(gpu::StreamUse::kReduce); }
   [[nodiscard]] ncclComm_t make(int ranks, const ncclUniqueId& id, int rank);
-  /// Collective, as the communicators' other calls; at once where the job has failed or unwinds.
+  /// Collective, as the communicators' other calls, and waits for graphs that were captured with it to end.
+  /// Where the job has failed, or an error unwinds, the watchdog aborts it in place of that.
   void destroy(ncclComm_t comm) noexcept;
 
   /// Throws CommError where the job has failed.
@@ -50,8 +51,10 @@ class Link {
   /// An event behind everything on `last`, stream() or sums(); the watchdog waits for it.
   [[nodiscard]] std::shared_ptr<gpu::Event> launched(std::string what, gpu::Stream last);
 
-  /// Ends all communicators of this rank, whose kernels then leave the GPU; the first message counts. `tell`:
-  /// and fails the job.
+  /// The next collective throws, and the watchdog's thread soon ends all communicators of this rank, whose
+  /// kernels then leave the GPU; the first message counts. `tell`: and fails the job. Returns at once: an
+  /// abort waits until graphs that were captured with the communicator are gone, and the calling thread,
+  /// which may be unwinding, may own such a graph.
   void fail(const std::string& message, bool tell) noexcept;
 
  private:
@@ -60,6 +63,7 @@ class Link {
     std::string what;
   };
   void watch(const std::stop_token& stop);
+  void sweep() noexcept;  // aborts what is doomed, after a failure all
   void look();
   [[nodiscard]] std::string overdue();  // empty: nothing is
 
@@ -70,7 +74,8 @@ class Link {
   std::mutex state_;        // what follows
   std::condition_variable_any wake_;
   std::optional<std::string> failure_;
-  std::vector<ncclComm_t> comms_;
+  bool tell_ = false;  // the job has not heard of it
+  std::vector<ncclComm_t> comms_, doomed_;
   std::deque<Pending> pending_;
   std::string calling_;  // the collective that the host is putting on the stream, until launched()
   double progress_ = 0;  // when the front of pending_, or calling_, became what is waited for

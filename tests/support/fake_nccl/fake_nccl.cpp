@@ -1,12 +1,15 @@
 // SPDX-FileCopyrightText: 2026 The Orthoplex authors
 // SPDX-License-Identifier: Apache-2.0
 #include <atomic>
+#include <chrono>
 #include <cstring>
 #include <deque>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <thread>
+#include <utility>
 #include <vector>
 
 #include <nccl.h>
@@ -39,9 +42,12 @@ struct ncclComm {
   std::shared_ptr<World> world;
   int rank, ranks;
   Device* device;
+  std::shared_ptr<int> captured = std::make_shared<int>();  // held by every captured call
 };
 
 namespace {
+
+constexpr auto kPatience = std::chrono::seconds(10);
 
 struct Pending {
   ncclComm_t comm;
@@ -52,6 +58,8 @@ struct Pending {
 thread_local Device* current = nullptr;
 thread_local int depth = 0;
 thread_local std::vector<Pending> pending;
+thread_local std::vector<ncclComm_t> ended;
+std::atomic<bool> in_vain{false};
 std::atomic<ncclResult_t> async_error{ncclSuccess};
 std::atomic<int> ids{0};
 std::mutex worlds_mutex;
@@ -88,13 +96,14 @@ void put(const Pending& group) {
   namespace host = opx::device::gpu::host;
   const std::shared_ptr<World> world = group.comm->world;
   const int rank = group.comm->rank;
-  host::enqueue(*group.comm->device, {group.stream}, "nccl send", [world, rank, calls = group.calls] {
+  const std::shared_ptr<int> held = group.comm->device->capturing() ? group.comm->captured : nullptr;
+  host::enqueue(*group.comm->device, {group.stream}, "nccl send", [world, rank, held, calls = group.calls] {
     for (const Call& c : calls)
       if (c.sends) send(*world, rank, c);
   });
   host::enqueue(
       *group.comm->device, {group.stream}, "nccl receive",
-      [world, rank, calls = group.calls] {
+      [world, rank, held, calls = group.calls] {
         for (const Call& c : calls)
           if (!c.sends) receive(*world, rank, c);
       },
@@ -106,6 +115,16 @@ ncclResult_t add(ncclComm_t comm, cudaStream_t stream, const Call& call) {
   if (pending.empty() || pending.back().comm != comm) pending.push_back({comm, stream, {}});
   pending.back().calls.push_back(call);
   return ncclSuccess;
+}
+
+// As NCCL: a communicator goes when the graphs that were captured with it have gone.
+void finish(ncclComm_t comm) {
+  const auto started = std::chrono::steady_clock::now();
+  while (comm->captured.use_count() > 1 && !in_vain) {
+    if (std::chrono::steady_clock::now() - started > kPatience) in_vain = true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  delete comm;
 }
 
 }  // namespace
@@ -127,7 +146,10 @@ ncclResult_t ncclCommInitRank(ncclComm_t* comm, int ranks, ncclUniqueId id, int 
 }
 
 ncclResult_t ncclCommDestroy(ncclComm_t comm) {
-  delete comm;
+  if (depth > 0)
+    ended.push_back(comm);
+  else
+    finish(comm);
   return ncclSuccess;
 }
 
@@ -158,6 +180,7 @@ ncclResult_t ncclGroupEnd() {
   if (--depth > 0) return ncclSuccess;
   for (const Pending& group : pending) put(group);
   pending.clear();
+  for (const ncclComm_t comm : std::exchange(ended, {})) finish(comm);
   return ncclSuccess;
 }
 
@@ -191,4 +214,5 @@ ncclResult_t ncclAllGather(const void* from, void* to, std::size_t count, ncclDa
 namespace opx::test {
 void fake_nccl_device(Device* device) { current = device; }
 void fake_nccl_error(ncclResult_t code) { async_error = code; }
+bool fake_nccl_waited_in_vain() { return in_vain.exchange(false); }
 }  // namespace opx::test

@@ -40,4 +40,7 @@ namespace opx::test {
 /// The calling rank's GPU, which CUDA would know. And an asynchronous error for all communicators (0: none).
 void fake_nccl_device(device::gpu::Device* device);
 void fake_nccl_error(ncclResult_t code);
+/// Whether ending a communicator waited for a captured graph that nobody destroyed meanwhile: NCCL would wait
+/// for ever. Asking forgets it.
+bool fake_nccl_waited_in_vain();
 }  // namespace opx::test

@@ -48,6 +48,8 @@ struct KernelInfo {
 void enqueue_kernel(Device& device, Stream stream, KernelInfo kernel, Index blocks, int threads,
                     std::size_t dynamic_shared, std::span<const std::byte> arguments,
                     std::function<void()> body);
+/// For tests of what an error leaves behind: from now on everything but giving memory back is a DeviceError.
+void lose(Device& device);
 /// Puts plain host code that reads and writes device memory on the stream: the host versions of library
 /// calls. It must not call the Device. `ready`, if given: the stream stands still until it says true, as one
 /// whose kernel waits for another GPU.

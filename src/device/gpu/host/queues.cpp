@@ -48,9 +48,24 @@ std::uint64_t Queues::draw() {
 
 void Queues::put(Queue& queue, Operation operation) {
   const std::lock_guard lock(mutex_);
+  if (lost_ && operation.kind == Operation::Kind::kRelease) return operation.work();
+  if (lost_ && operation.kind == Operation::Kind::kMemory) return;
+  require_alive();
   if (queue.captured) return keep(queue, std::move(operation));
   queue.operations.push_back(std::move(operation));
   step_at_random();
+}
+
+void Queues::require_alive() const { OPX_REQUIRE(!lost_, DeviceError, "the GPU is lost"); }
+
+void Queues::lose() {
+  const std::lock_guard lock(mutex_);
+  lost_ = true;
+  for (Queue& queue : queues_) {
+    for (Operation& operation : queue.operations)
+      if (operation.kind == Operation::Kind::kRelease) operation.work();
+    queue.operations.clear();
+  }
 }
 
 void Queues::step_at_random() {
@@ -88,6 +103,7 @@ void Queues::drain_until(const std::function<bool()>& done) {
   for (;;) {
     {
       const std::lock_guard lock(mutex_);
+      require_alive();
       open();
       bool any = false;
       while (!done() && step()) any = true;

@@ -31,10 +31,10 @@ struct EventState {
 using EventRef = std::shared_ptr<EventState>;
 
 struct Operation {
-  enum class Kind : std::uint8_t { kWork, kMemory, kRecord, kWait };
+  enum class Kind : std::uint8_t { kWork, kMemory, kRelease, kRecord, kWait };
   Kind kind;
   std::string name;
-  std::function<void()> work{};   // kMemory runs even after an error
+  std::function<void()> work{};   // kMemory runs even after an error, kRelease even on a lost device
   std::function<bool()> ready{};  // kWork: may it run? Empty: yes
   EventRef event{};
   std::uint64_t ticket = 0;
@@ -76,6 +76,8 @@ class Queues {
   void drain(Queue* queue);
   /// The same until `event` has been reached as it was recorded last.
   void drain(const EventRef& event);
+  /// From now on all but giving memory back throws DeviceError, as with a GPU that has fallen off the bus.
+  void lose();
   /// A number for a grid's order.
   std::uint64_t draw();
 
@@ -92,6 +94,7 @@ class Queues {
 
  private:
   void drain_until(const std::function<bool()>& done);
+  void require_alive() const;
   struct Held {
     std::size_t bytes;
     std::uint64_t serial;
@@ -116,6 +119,7 @@ class Queues {
   std::uint64_t serials_ = 0, captures_ = 0;
   std::shared_ptr<Recorded> recording_;
   std::exception_ptr error_;
+  bool lost_ = false;
 };
 
 }  // namespace opx::device::gpu::host
