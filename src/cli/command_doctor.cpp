@@ -8,6 +8,8 @@
 #include "cli/build_info.hpp"
 #include "cli/command.hpp"
 #include "cli/self_check.hpp"
+#include "comm/mpi/gpu_communicator.hpp"
+#include "comm/mpi/job.hpp"
 #include "device/context.hpp"
 #include "device/gpu/device.hpp"
 #include "spmm/multiply.hpp"
@@ -40,6 +42,15 @@ Json gpus() {
   return all;
 }
 
+/// Under mpirun MPI itself is asked; without, what it was built with: starting it alone may end the process.
+std::string gpu_aware_mpi() {
+  std::unique_ptr<comm::mpi::Session> session;
+  if (comm::mpi::launched_under_mpi()) session = std::make_unique<comm::mpi::Session>();
+  const comm::mpi::GpuSupport support = comm::mpi::gpu_support();
+  return fmt::format("{}: {}{}", support.found ? "yes" : "no", support.how,
+                     session ? "" : "; asked before MPI has started");
+}
+
 Json facts() {
   const BuildInfo& build = build_info();
   Json report = {{"version", build.version},
@@ -50,6 +61,7 @@ Json facts() {
                                          spmm::dispatch_target())},
                  {"features", feature_table(build.features)},
                  {"libraries", feature_table(build.libraries)}};
+  report["gpu-aware mpi"] = gpu_aware_mpi();
   const Json found = gpus();
   if (!found.empty()) report["gpus"] = found;
   return report;

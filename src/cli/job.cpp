@@ -26,6 +26,15 @@ int from_environment(std::initializer_list<const char*> names, int otherwise) {
   return otherwise;
 }
 
+comm::GpuAwareMpi gpu_aware_mpi_from_environment() {
+  const char* text = std::getenv("OPX_GPU_AWARE_MPI");
+  const std::string_view asked = text == nullptr ? "auto" : text;
+  if (asked == "auto") return comm::GpuAwareMpi::kAuto;
+  if (asked == "on") return comm::GpuAwareMpi::kOn;
+  OPX_REQUIRE(asked == "off", InvalidArgument, "OPX_GPU_AWARE_MPI is {}; it takes auto, on or off", asked);
+  return comm::GpuAwareMpi::kOff;
+}
+
 /// auto: the GPU where this build and this machine have one and it can do what is asked for.
 bool wants_gpu(const train::RunConfig& config) {
   if (config.device != "auto") return config.device == "cuda" || config.device == "gpu-host";
@@ -83,6 +92,7 @@ void run_ranks(const Environment& environment, const train::RunConfig& config, i
   options.timeout_seconds = config.timeout;
   options.fatal = environment.terminal->fatal;
   options.check_collectives = from_environment({"OPX_CHECK_COLLECTIVES"}, 0) != 0;
+  options.gpu_aware_mpi = gpu_aware_mpi_from_environment();
   if (launch_from_environment().launched) {
     comm::mpi::Session().run(options, body);
   } else {

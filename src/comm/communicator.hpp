@@ -150,7 +150,8 @@ class Communicator {
   [[nodiscard]] virtual CommAxis axis() const noexcept = 0;
   [[nodiscard]] virtual Traffic&
   traffic() noexcept = 0;  ///< this rank's counters, shared with its sub-communicators
-  [[nodiscard]] virtual std::string_view backend() const noexcept = 0;  ///< "threads", "mpi", "self", "nccl"
+  [[nodiscard]] virtual std::string_view backend()
+      const noexcept = 0;  ///< "threads", "mpi", "self", "nccl", "mpi+gpu"
 
   /// Whether collectives on memory of a GPU are put on streams of the Device, so that neither starting one
   /// nor waiting for it blocks the host (NCCL).
@@ -255,6 +256,9 @@ class Communicator {
   }
 };
 
+/// Whether MPI is given pointers to memory of GPUs: where it says that it takes them, always, or never.
+enum class GpuAwareMpi : std::uint8_t { kAuto, kOn, kOff };
+
 /// Shared by all ranks of a job.
 struct CommOptions {
   /// How long a wait may take before the watchdog ends the job with a CommError that names rank, axis,
@@ -275,6 +279,8 @@ struct CommOptions {
   /// exchange a call and the overlap of non-blocking ones; under MPI always on where the library is built
   /// without NDEBUG. Threads always compare.
   bool check_collectives = false;
+  /// MPI: for collectives on memory of GPUs (comm/device_communicator.hpp).
+  GpuAwareMpi gpu_aware_mpi = GpuAwareMpi::kAuto;
 };
 
 /// The group of one: collectives copy. The Traffic counts zero bytes.

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "comm/mpi/gpu_communicator.hpp"
 #include "comm/nccl/communicator.hpp"
 #include "comm/staged.hpp"
 #include "device/gpu/device.hpp"
@@ -29,12 +30,22 @@ bool own_gpus(device::Context& context, Communicator& world) {
   return std::ranges::adjacent_find(seen) == seen.end();
 }
 
+/// Whether every rank's MPI takes memory of GPUs.
+bool mpi_takes_it(Communicator& world) {
+  std::int32_t everywhere = mpi::takes_gpu_memory(world) ? 1 : 0;
+  const Traffic counted = world.traffic();
+  world.all_reduce(std::span(&everywhere, 1), ReduceOp::kMin, CommPurpose::kSetup);
+  world.traffic() = counted;
+  return everywhere != 0;
+}
+
 }  // namespace
 
 std::unique_ptr<Communicator> device_communicator(device::Context& context, Communicator& world,
                                                   double timeout_seconds) {
   if (nccl::compiled() && world.size() > 1 && own_gpus(context, world))
     return nccl::make_communicator(context, world, timeout_seconds);
+  if (world.size() > 1 && mpi_takes_it(world)) return mpi::gpu_communicator(context, world);
   return staged_communicator(context, world);
 }
 

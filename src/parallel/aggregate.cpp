@@ -26,7 +26,9 @@ void check_shapes(const layout::GraphShard& shard, Index layer, bool transposed,
 }
 
 /// Whether collectives of a group run while this rank computes.
-bool overlaps(const comm::Communicator& group) { return group.on_streams() || group.backend() == "mpi"; }
+bool overlaps(const comm::Communicator& group) {
+  return group.on_streams() || group.backend().starts_with("mpi");
+}
 
 MatrixView<const float> first_rows(MatrixView<const float> x, Index rows) { return x.middle_rows({0, rows}); }
 

@@ -43,4 +43,11 @@ void check_same(const std::shared_ptr<Channel>& channel, const Call& call) {
                       fmt::format("{} on axis {}", detail::name(call.what), name(channel->axis)));
 }
 
+std::unique_ptr<Operation> begin_operation(const std::shared_ptr<Channel>& channel, const Call& call,
+                                           Index received) {
+  check_same(channel, call);
+  channel->link->traffic().add(channel->axis, call.purpose, received);
+  return std::make_unique<Operation>(channel, call.what, call.purpose);
+}
+
 }  // namespace opx::comm::mpi

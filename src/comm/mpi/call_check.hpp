@@ -19,4 +19,8 @@ using detail::Call;
 /// what each calls. Not counted in Traffic; waits for all ranks, so it takes time from overlapping.
 void check_same(const std::shared_ptr<Channel>& channel, const Call& call);
 
+/// The call checked and counted: `received` bytes.
+[[nodiscard]] std::unique_ptr<Operation> begin_operation(const std::shared_ptr<Channel>& channel,
+                                                         const Call& call, Index received);
+
 }  // namespace opx::comm::mpi

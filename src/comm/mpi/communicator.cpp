@@ -9,9 +9,6 @@
 namespace opx::comm::mpi {
 namespace {
 
-// Below this an all_reduce gathers all vectors everywhere: one step in place of two.
-constexpr Index kGatherReduceBytes = 4096;
-
 class MpiCommunicator final : public Communicator {
  public:
   explicit MpiCommunicator(std::shared_ptr<Channel> channel) : channel_(std::move(channel)) {}
@@ -21,6 +18,7 @@ class MpiCommunicator final : public Communicator {
   CommAxis axis() const noexcept override { return channel_->axis; }
   Traffic& traffic() noexcept override { return channel_->link->traffic(); }
   std::string_view backend() const noexcept override { return "mpi"; }
+  [[nodiscard]] const std::shared_ptr<Channel>& channel() const noexcept { return channel_; }
   bool checks_collectives() const noexcept override { return channel_->link->options().check_collectives; }
 
   std::unique_ptr<Communicator> split(int color, int key, CommAxis axis) override;
@@ -44,14 +42,7 @@ class MpiCommunicator final : public Communicator {
 
  private:
   std::unique_ptr<Operation> begin(const Call& call, Index received) {
-    check_same(channel_, call);
-    traffic().add(axis(), call.purpose, received);
-    return std::make_unique<Operation>(channel_, call.what, call.purpose);
-  }
-  /// Starts what is due at once and hands the operation over.
-  static Request under_way(std::unique_ptr<Operation> operation) {
-    operation->advance();
-    return Request(std::move(operation));
+    return begin_operation(channel_, call, received);
   }
   [[nodiscard]] bool direct() const { return channel_->size <= channel_->link->options().direct_ranks; }
   void meet(Collective what, CommPurpose p);
@@ -152,13 +143,7 @@ void MpiCommunicator::broadcast_bytes(std::span<std::byte> data, int root, CommP
   const auto bytes = static_cast<Index>(data.size());
   const auto operation = begin({.what = Collective::kBroadcast, .purpose = p, .count = bytes, .root = root},
                                root == rank() ? 0 : bytes);
-  const Index limit = channel_->link->options().chunk_bytes;
-  for (Index at = 0; at < bytes; at += limit) {
-    const int n = static_cast<int>(std::min(limit, bytes - at));
-    operation->start("MPI_Ibcast", [&](MPI_Request* r) {
-      return MPI_Ibcast(data.data() + at, n, MPI_BYTE, root, channel_->comm, r);
-    });
-  }
+  operation->broadcast(data.data(), bytes, root);
   operation->wait();
 }
 
@@ -201,11 +186,10 @@ Request MpiCommunicator::iall_reduce_raw(void* data, Index count, DataType type,
       begin({.what = Collective::kAllReduce, .purpose = p, .count = count, .type = type, .op = op},
             detail::all_reduce_volume(count, type, size()));
   const Index bytes = count * static_cast<Index>(size_of(type));
-  const Index limit = std::min(kGatherReduceBytes, channel_->link->options().chunk_bytes);
   if (size() > 1 && bytes > 0) {
     auto* at = static_cast<std::byte*>(data);
-    bytes <= limit ? reduce_by_gather(*operation, at, count, type, op)
-                   : reduce_by_scatter(*operation, at, count, type, op);
+    bytes <= gather_reduce_bytes(*channel_) ? reduce_by_gather(*operation, at, count, type, op)
+                                            : reduce_by_scatter(*operation, at, count, type, op);
   }
   return under_way(std::move(operation));
 }
@@ -271,6 +255,11 @@ Request MpiCommunicator::iall_to_all_v_bytes(std::span<const std::byte> send, st
 }
 
 }  // namespace
+
+std::shared_ptr<Channel> channel_of(const Communicator& communicator) {
+  const auto* of_mpi = dynamic_cast<const MpiCommunicator*>(&communicator);
+  return of_mpi == nullptr ? nullptr : of_mpi->channel();
+}
 
 std::unique_ptr<Communicator> make_communicator(std::shared_ptr<Channel> channel) {
   return std::make_unique<MpiCommunicator>(std::move(channel));

@@ -16,6 +16,7 @@ namespace opx::comm::mpi {
 namespace {
 
 constexpr std::size_t kPoolBlocks = 8;
+constexpr Index kGatherReduceBytes = 4096;
 // Tags: (operation, phase) in the 32767 that the standard promises.
 constexpr std::uint64_t kTagCycle = 16000;
 // How long an unwinding rank goes on serving its peers before it leaves the buffers to MPI.
@@ -120,7 +121,17 @@ Operation::~Operation() {
     link_.pool().give(std::move(staging_));
   } else {
     static_cast<void>(staging_.data.release());
+    static_cast<void>(new std::vector<std::shared_ptr<void>>(std::move(kept_)));
   }
+}
+
+Request under_way(std::unique_ptr<Operation> operation) {
+  operation->advance();
+  return Request(std::move(operation));
+}
+
+Index gather_reduce_bytes(const Channel& channel) {
+  return std::min(kGatherReduceBytes, channel.link->options().chunk_bytes);
 }
 
 int Operation::tag(int phase) const noexcept { return static_cast<int>(sequence_ % kTagCycle) * 2 + phase; }
@@ -157,6 +168,15 @@ void Operation::start(const char* what, const std::function<int(MPI_Request*)>& 
   MPI_Request r = MPI_REQUEST_NULL;
   link_.call(what, [&] { return mpi_call(&r); });
   request(r, -1);
+}
+
+void Operation::broadcast(std::byte* data, Index bytes, int root) {
+  const Index limit = link_.options().chunk_bytes;
+  for (Index at = 0; at < bytes; at += limit) {
+    const int n = static_cast<int>(std::min(limit, bytes - at));
+    start("MPI_Ibcast",
+          [&](MPI_Request* r) { return MPI_Ibcast(data + at, n, MPI_BYTE, root, channel_->comm, r); });
+  }
 }
 
 std::byte* Operation::stage(Index bytes) {

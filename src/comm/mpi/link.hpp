@@ -102,11 +102,15 @@ class Operation final : public Request::Impl {
   /// Sends `data` to every peer and receives theirs at all + peer * bytes; the own part is the caller's
   /// business.
   void exchange(const std::byte* data, std::byte* all, Index bytes, int phase);
+  /// The root's `data` to all, by the library's collective, in pieces of chunk_bytes at most.
+  void broadcast(std::byte* data, Index bytes, int root);
   /// A collective call that gives one request.
   void start(const char* what, const std::function<int(MPI_Request*)>& mpi_call);
   void then(Stage stage) { stages_.push_back(std::move(stage)); }
   /// Staging memory that lives as long as the operation.
   [[nodiscard]] std::byte* stage(Index bytes);
+  /// The same for memory of other kinds; where the operation is given up it stays for ever.
+  void keep(std::shared_ptr<void> memory) { kept_.push_back(std::move(memory)); }
 
   void wait() override;
   void cancel() noexcept override;
@@ -130,9 +134,17 @@ class Operation final : public Request::Impl {
   std::vector<Stage> stages_;
   std::size_t next_stage_ = 0;
   StagingPool::Block staging_;
+  std::vector<std::shared_ptr<void>> kept_;
   bool complete_ = false;
 };
 
+/// Starts what is due at once and hands the operation over.
+[[nodiscard]] Request under_way(std::unique_ptr<Operation> operation);
+/// Up to here an all_reduce gathers all vectors everywhere, one step in place of two.
+[[nodiscard]] Index gather_reduce_bytes(const Channel& channel);
+
+/// What `communicator` is on; null where it is none of make_communicator()'s.
+[[nodiscard]] std::shared_ptr<Channel> channel_of(const Communicator& communicator);
 /// The communicator of this process on `channel`.
 [[nodiscard]] std::unique_ptr<Communicator> make_communicator(std::shared_ptr<Channel> channel);
 /// Wraps an MPI communicator, which it owns from now on.

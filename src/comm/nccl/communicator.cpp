@@ -7,6 +7,7 @@
 #include <exception>
 #include <utility>
 
+#include "comm/detail/place.hpp"
 #include "comm/gpu/reduce.hpp"
 #include "comm/nccl/call_check.hpp"
 #include "comm/nccl/link.hpp"
@@ -129,11 +130,6 @@ class Section {
   Link* link_;
 };
 
-struct Span {
-  const void* data;
-  std::size_t bytes;
-};
-
 class NcclCommunicator final : public Communicator {
  public:
   NcclCommunicator(std::shared_ptr<Link> link, Communicator& inner)
@@ -181,7 +177,6 @@ class NcclCommunicator final : public Communicator {
 
  private:
   [[nodiscard]] Link& link() noexcept { return member_.link(); }
-  [[nodiscard]] static bool on_gpu(std::initializer_list<Span> spans, CommPurpose p) noexcept;
   [[nodiscard]] std::string title(Collective what, CommPurpose p) const {
     return fmt::format("{} on axis {} for {}", detail::name(what), name(axis()), name(p));
   }
@@ -212,18 +207,6 @@ class NcclCommunicator final : public Communicator {
   CallCheck check_;
   Member member_;
 };
-
-bool NcclCommunicator::on_gpu(std::initializer_list<Span> spans, CommPurpose p) noexcept {
-  bool all = true, none = true;
-  for (const Span& s : spans) {
-    if (s.bytes == 0) continue;
-    none = false;
-    all = all && gpu::Device::is_device_memory(s.data);
-  }
-  if (!none) return all;
-  return p == CommPurpose::kForward || p == CommPurpose::kBackward || p == CommPurpose::kGradient ||
-         p == CommPurpose::kNorm;
-}
 
 // A rank whose capture fails meets the others in no collective of that step.
 Section NcclCommunicator::begin(const Call& call, Index received) {
@@ -279,7 +262,7 @@ void NcclCommunicator::sum(const std::byte* others, const std::byte* own, std::b
 }
 
 void NcclCommunicator::broadcast_bytes(std::span<std::byte> data, int root, CommPurpose p) {
-  if (!on_gpu({{data.data(), data.size()}}, p)) return staged_->broadcast_bytes(data, root, p);
+  if (!detail::on_gpu({{data.data(), data.size()}}, p)) return staged_->broadcast_bytes(data, root, p);
   detail::check_root(root, size());
   const auto bytes = static_cast<Index>(data.size());
   Section section = begin({.what = Collective::kBroadcast, .purpose = p, .count = bytes, .root = root},
@@ -328,7 +311,7 @@ void NcclCommunicator::reduce_by_scatter(const std::string& what, std::byte* dat
 Request NcclCommunicator::iall_reduce_raw(void* data, Index count, DataType type, ReduceOp op,
                                           CommPurpose p) {
   const Index bytes = count * static_cast<Index>(size_of(type));
-  if (!on_gpu({{data, static_cast<std::size_t>(bytes)}}, p))
+  if (!detail::on_gpu({{data, static_cast<std::size_t>(bytes)}}, p))
     return staged_->iall_reduce_raw(data, count, type, op, p);
   Section section =
       begin({.what = Collective::kAllReduce, .purpose = p, .count = count, .type = type, .op = op},
@@ -344,7 +327,7 @@ Request NcclCommunicator::iall_reduce_raw(void* data, Index count, DataType type
 
 Request NcclCommunicator::iall_gather_bytes(std::span<const std::byte> send, std::span<std::byte> receive,
                                             CommPurpose p) {
-  if (!on_gpu({{send.data(), send.size()}, {receive.data(), receive.size()}}, p))
+  if (!detail::on_gpu({{send.data(), send.size()}, {receive.data(), receive.size()}}, p))
     return staged_->iall_gather_bytes(send, receive, p);
   const auto bytes = static_cast<Index>(send.size());
   Section section =
@@ -364,7 +347,7 @@ Request NcclCommunicator::iall_gather_bytes(std::span<const std::byte> send, std
 
 void NcclCommunicator::all_gather_v_bytes(std::span<const std::byte> send, std::span<std::byte> receive,
                                           std::vector<Index> counts, CommPurpose p) {
-  if (!on_gpu({{send.data(), send.size()}, {receive.data(), receive.size()}}, p))
+  if (!detail::on_gpu({{send.data(), send.size()}, {receive.data(), receive.size()}}, p))
     return staged_->all_gather_v_bytes(send, receive, std::move(counts), p);
   detail::check_all_gather_v(counts, send.size(), receive.size(), rank(), size());
   const std::vector<Index> at = detail::offsets(counts);
@@ -388,7 +371,7 @@ Request NcclCommunicator::ireduce_scatter_raw(const void* send, void* receive, I
                                               ReduceOp op, CommPurpose p) {
   const Index bytes = count * static_cast<Index>(size_of(type));
   const auto part_bytes = static_cast<std::size_t>(bytes);
-  if (!on_gpu({{send, part_bytes * static_cast<std::size_t>(size())}, {receive, part_bytes}}, p))
+  if (!detail::on_gpu({{send, part_bytes * static_cast<std::size_t>(size())}, {receive, part_bytes}}, p))
     return staged_->ireduce_scatter_raw(send, receive, count, type, op, p);
   Section section =
       begin({.what = Collective::kReduceScatter, .purpose = p, .count = count, .type = type, .op = op},
@@ -414,7 +397,7 @@ Request NcclCommunicator::ireduce_scatter_raw(const void* send, void* receive, I
 Request NcclCommunicator::iall_to_all_v_bytes(std::span<const std::byte> send, std::vector<Index> send_counts,
                                               std::span<std::byte> receive, std::vector<Index> receive_counts,
                                               CommPurpose p) {
-  if (!on_gpu({{send.data(), send.size()}, {receive.data(), receive.size()}}, p))
+  if (!detail::on_gpu({{send.data(), send.size()}, {receive.data(), receive.size()}}, p))
     return staged_->iall_to_all_v_bytes(send, std::move(send_counts), receive, std::move(receive_counts), p);
   detail::check_all_to_all_v(send_counts, send.size(), receive_counts, receive.size(), rank(), size());
   const std::vector<Index> from = detail::offsets(send_counts), to = detail::offsets(receive_counts);

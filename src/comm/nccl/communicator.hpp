@@ -24,9 +24,9 @@ namespace opx::comm::nccl {
 /// Every rank of `inner` computes on a GPU of its own. Collectives on host memory, and those where one buffer
 /// is host memory, go to `inner` (staged), which also carries NCCL's ids and must outlive the result. One
 /// NCCL communicator a group, made at its first collective on GPU memory. Which buffers are GPU memory must
-/// be the same on all ranks; where all of a rank's are empty, kSetup, kLoss, kMetric, kCheckpoint and kOther
-/// count as host memory. With CommOptions::check_collectives calls are compared first (call_check.hpp), but
-/// those of a captured step, whose rehearsals were.
+/// be the same on all ranks; where all of a rank's are empty the purpose decides (detail/place.hpp). With
+/// CommOptions::check_collectives calls are compared first (call_check.hpp), but those of a captured step,
+/// whose rehearsals were.
 ///
 /// A watchdog per rank polls NCCL's asynchronous errors, the job's state, and whether a collective has taken
 /// longer than `timeout_seconds`; then it aborts NCCL's communicators and the job, and the next collective

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A build without MPI.
+#include "comm/mpi/gpu_communicator.hpp"
 #include "comm/mpi/job.hpp"
 
 namespace opx::comm::mpi {
@@ -14,5 +15,8 @@ namespace {
 Session::Session() { not_compiled(); }
 Session::~Session() = default;
 void Session::run(const CommOptions&, base::FunctionRef<void(Communicator&)>) { not_compiled(); }
+
+GpuSupport gpu_support() { return {false, "this build has no MPI"}; }
+bool takes_gpu_memory(const Communicator&) { return false; }
 
 }  // namespace opx::comm::mpi

@@ -121,6 +121,11 @@ class Device {
   /// usable by work put on the stream afterwards; given back after the work put on it before.
   [[nodiscard]] void* allocate(std::size_t bytes, Stream stream);
   void deallocate(void* pointer, std::size_t bytes, Stream stream) noexcept;
+  /// Memory of the device outside of the pool and of any stream's order, which other processes can map: what
+  /// MPI may be given (CUDA's IPC refuses the pool's). Both block, so keep it between uses; whoever gives it
+  /// back has waited for the work on it.
+  [[nodiscard]] void* allocate_shareable(std::size_t bytes);
+  void deallocate_shareable(void* pointer, std::size_t bytes) noexcept;
   /// Page-locked memory of the host, for copies that do not block.
   [[nodiscard]] void* allocate_pinned(std::size_t bytes);
   void deallocate_pinned(void* pointer, std::size_t bytes) noexcept;

@@ -36,6 +36,8 @@ void Device::share_memory() { refuse(); }
 Stream Device::stream(StreamUse) const noexcept { return {}; }
 void* Device::allocate(std::size_t, Stream) { refuse(); }
 void Device::deallocate(void*, std::size_t, Stream) noexcept {}
+void* Device::allocate_shareable(std::size_t) { refuse(); }
+void Device::deallocate_shareable(void*, std::size_t) noexcept {}
 void* Device::allocate_pinned(std::size_t) { refuse(); }
 void Device::deallocate_pinned(void*, std::size_t) noexcept {}
 MemoryAccount& Device::memory() noexcept { std::terminate(); }  // there is no Device

@@ -72,6 +72,8 @@ struct Device::Impl {
   void forget_capture(bool captured) noexcept;
   void make_streams();
   void trim();
+  void account(const void* pointer, std::size_t bytes);
+  [[nodiscard]] bool allows(std::size_t bytes) const;
   [[nodiscard]] void* take(std::size_t bytes, cudaStream_t stream);
 };
 

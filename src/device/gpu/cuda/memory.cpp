@@ -38,17 +38,26 @@ void* Device::allocate(std::size_t bytes, Stream stream) {
   return allocate_new(bytes, stream);
 }
 
-void* Device::allocate_new(std::size_t bytes, Stream stream) {
-  impl_->use();
-  const std::size_t asked = std::max<std::size_t>(bytes, 1), limit = impl_->memory_limit;
-  const bool allowed = bytes <= free_below(limit, impl_->memory, std::numeric_limits<std::size_t>::max());
-  void* pointer = allowed ? impl_->take(asked, native(stream)) : nullptr;
+/// Throws OutOfMemory where there is no pointer; else counts the bytes.
+void Device::Impl::account(const void* pointer, std::size_t bytes) {
   if (pointer == nullptr) {
     std::size_t free = 0, total = 0;
     check(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
-    throw_out_of_memory(bytes, free_below(limit, impl_->memory, free), limit > 0 ? limit : total);
+    throw_out_of_memory(bytes, free_below(memory_limit, memory, free),
+                        memory_limit > 0 ? memory_limit : total);
   }
-  impl_->memory.add(bytes);
+  memory.add(bytes);
+}
+
+bool Device::Impl::allows(std::size_t bytes) const {
+  return bytes <= free_below(memory_limit, memory, std::numeric_limits<std::size_t>::max());
+}
+
+void* Device::allocate_new(std::size_t bytes, Stream stream) {
+  impl_->use();
+  const std::size_t asked = std::max<std::size_t>(bytes, 1);
+  void* pointer = impl_->allows(bytes) ? impl_->take(asked, native(stream)) : nullptr;
+  impl_->account(pointer, bytes);
   if (GraphMemory* memory = impl_->graph_memory.load(); memory != nullptr) memory->came(pointer);
   return pointer;
 }
@@ -62,6 +71,31 @@ void Device::deallocate(void* pointer, std::size_t bytes, Stream stream) noexcep
   static_cast<void>(cudaSetDevice(impl_->ordinal));
   // A lost device says so at the next call that may throw.
   static_cast<void>(cudaFreeAsync(pointer, static_cast<cudaStream_t>(stream.native)));
+}
+
+// What the pool keeps is given back first: it does not see who asks.
+void* Device::allocate_shareable(std::size_t bytes) {
+  impl_->refuse_in_capture("allocate_shareable");
+  impl_->use();
+  void* pointer = nullptr;
+  for (const bool again : {false, true}) {
+    if (!impl_->allows(bytes)) break;
+    const cudaError_t code = cudaMalloc(&pointer, std::max<std::size_t>(bytes, 1));
+    if (code == cudaSuccess) break;
+    static_cast<void>(cudaGetLastError());
+    if (code != cudaErrorMemoryAllocation) impl_->checked(code, "cudaMalloc");
+    pointer = nullptr;
+    if (!again) impl_->trim();
+  }
+  impl_->account(pointer, bytes);
+  return pointer;
+}
+
+void Device::deallocate_shareable(void* pointer, std::size_t bytes) noexcept {
+  if (pointer == nullptr) return;
+  impl_->memory.remove(bytes);
+  static_cast<void>(cudaSetDevice(impl_->ordinal));
+  static_cast<void>(cudaFree(pointer));
 }
 
 MemoryAccount& Device::memory() noexcept { return impl_->memory; }

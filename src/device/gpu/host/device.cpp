@@ -159,10 +159,28 @@ void Device::deallocate(void* pointer, std::size_t bytes, Stream stream) noexcep
   host::Queues* queues = &impl_->queues;
   queues->given_back(pointer);
   queues->put(queue_of(stream),
-              {.kind = Operation::Kind::kMemory, .name = "deallocate", .work = [queues, pointer] {
+              {.kind = Operation::Kind::kRelease, .name = "deallocate", .work = [queues, pointer] {
                  queues->disown(pointer);
                  host::release(pointer);
                }});
+}
+
+// Open to the host at all times: an MPI that is given it reads and writes it there.
+void* Device::allocate_shareable(std::size_t bytes) {
+  impl_->refuse_in_capture("allocate_shareable");
+  const std::size_t limit = impl_->memory_limit, free = free_below(limit, impl_->memory, host::memory_free());
+  void* pointer = bytes <= free ? host::take(bytes, host::Kind::kDevice) : nullptr;
+  if (pointer == nullptr) throw_out_of_memory(bytes, free, limit > 0 ? limit : host::memory_total());
+  impl_->memory.add(bytes);
+  std::memset(pointer, kGarbage, bytes);
+  return pointer;
+}
+
+void Device::deallocate_shareable(void* pointer, std::size_t bytes) noexcept {
+  if (pointer == nullptr) return;
+  host::forget(pointer, bytes, host::Kind::kDevice);
+  impl_->memory.remove(bytes);
+  host::release(pointer);
 }
 
 void* Device::allocate_pinned(std::size_t bytes) {
@@ -303,6 +321,8 @@ std::shared_ptr<void> Device::library(std::string_view name, std::shared_ptr<voi
 }
 
 namespace host {
+
+void lose(Device& device) { device.impl().queues.lose(); }
 
 void enqueue(Device& device, Stream stream, const char* name, std::function<void()> work,
              std::function<bool()> ready) {

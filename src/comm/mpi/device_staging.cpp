@@ -1,0 +1,52 @@
+// SPDX-FileCopyrightText: 2026 The Orthoplex authors
+// SPDX-License-Identifier: Apache-2.0
+#include "comm/mpi/device_staging.hpp"
+
+#include <algorithm>
+
+namespace opx::comm::mpi {
+namespace {
+
+constexpr std::size_t kMostFree = 8;
+constexpr Index kGrain = Index{64} << 10;  // so that shares that differ by a row are one size
+
+}  // namespace
+
+DeviceStaging::~DeviceStaging() {
+  for (const Block& block : free_) device().deallocate_shareable(block.data, block.bytes);
+}
+
+std::shared_ptr<std::byte> DeviceStaging::take(Index bytes) {
+  const auto wanted = static_cast<std::size_t>(ceil_div(std::max<Index>(bytes, 1), kGrain) * kGrain);
+  auto best = free_.end();
+  for (auto it = free_.begin(); it != free_.end(); ++it)
+    if (it->bytes >= wanted && (best == free_.end() || it->bytes < best->bytes)) best = it;
+  Block block{};
+  if (best != free_.end()) {
+    block = *best;
+    free_.erase(best);
+  } else {
+    block = {static_cast<std::byte*>(device().allocate_shareable(wanted)), wanted};
+  }
+  return {block.data, [self = shared_from_this(), block](std::byte*) { self->give(block); }};
+}
+
+// Beyond the limit the smallest goes: large blocks are the ones worth keeping.
+void DeviceStaging::give(Block block) noexcept {
+  try {
+    free_.push_back(block);
+  } catch (...) {  // no memory for the list
+    return device().deallocate_shareable(block.data, block.bytes);
+  }
+  if (free_.size() <= kMostFree) return;
+  const auto least = std::ranges::min_element(free_, {}, &Block::bytes);
+  device().deallocate_shareable(least->data, least->bytes);
+  free_.erase(least);
+}
+
+void DeviceStaging::settle() {
+  device().record(settled_, device().compute());
+  device().wait_on_host(settled_);
+}
+
+}  // namespace opx::comm::mpi
