@@ -26,7 +26,12 @@ RunParts open_run(device::Context& context, comm::Communicator& world, RunConfig
                         {.vertices = info.vertices, .features = features, .classes = info.classes});
   });
   config.grid = layout::to_string(grid);
-  if (context.on_gpu()) parts.staged = comm::device_communicator(context, world, config.timeout);
+  if (context.on_gpu()) {
+    parts.staged = comm::device_communicator(context, world, config.timeout);
+    if (world.rank() == 0 && world.size() > 1)
+      context.logger().info("collectives on memory of GPUs by {}{}", parts.staged->backend(),
+                            parts.staged->backend() == world.backend() ? ", through the host" : "");
+  }
   parts.grid = std::make_unique<parallel::ProcessGrid>(parts.staged ? *parts.staged : world, grid);
   if (config.mode == "mini" && for_training)
     parts.trainer = std::make_unique<MiniTrainer>(context, *parts.grid, *parts.store, config);
