@@ -34,6 +34,8 @@ class GpuMpi : public test::GpuTest {
   void SetUp() override {
     test::GpuTest::SetUp();
     if (!test::under_mpi()) GTEST_SKIP() << "under mpirun only";
+    if (device::gpu::runtime_name() != "host" && !mpi::gpu_support().found)
+      GTEST_SKIP() << mpi::gpu_support().how;
   }
   /// With several orders of streams, and messages in pieces.
   static void each_rank(base::FunctionRef<void(Rank&)> body) {
