@@ -27,6 +27,7 @@
 #include "base/error.hpp"
 #include "base/function_ref.hpp"
 #include "base/types.hpp"
+#include "device/memory_account.hpp"
 
 namespace opx::device::gpu {
 struct Stream;
@@ -150,6 +151,9 @@ class Communicator {
   [[nodiscard]] virtual CommAxis axis() const noexcept = 0;
   [[nodiscard]] virtual Traffic&
   traffic() noexcept = 0;  ///< this rank's counters, shared with its sub-communicators
+  /// Memory of the host that collectives of this rank stage in, its sub-communicators' too; part of it is
+  /// kept between calls. Null where none is needed, or a Context counts it.
+  [[nodiscard]] virtual const device::MemoryAccount* staging() const noexcept { return nullptr; }
   [[nodiscard]] virtual std::string_view backend()
       const noexcept = 0;  ///< "threads", "mpi", "self", "nccl", "mpi+gpu"
 

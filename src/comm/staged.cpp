@@ -10,8 +10,6 @@
 namespace opx::comm {
 namespace {
 
-using Bytes = std::vector<std::byte>;
-
 bool on_gpu(const void* pointer) noexcept { return device::gpu::Device::is_device_memory(pointer); }
 
 /// Host memory in place of `bytes` at `data`: the same memory, or a copy that can be brought back.
@@ -20,21 +18,21 @@ class Stage {
   Stage(device::Context& context, const void* data, std::size_t bytes, bool read)
       : context_(&context), device_(const_cast<void*>(data)), host_(device_) {
     if (bytes == 0 || !on_gpu(data)) return;
-    copy_ = Bytes(bytes);
+    copy_ = device::Buffer<std::byte>(context.host(), static_cast<Index>(bytes));
     host_ = copy_.data();
     if (read) device::detail::copy_to_host(context, host_, device_, bytes);
   }
   [[nodiscard]] void* host() const noexcept { return host_; }
   [[nodiscard]] bool copied() const noexcept { return !copy_.empty(); }
   void bring_back() {
-    if (copied()) device::detail::copy_to_device(*context_, device_, copy_.data(), copy_.size());
+    if (copied()) device::detail::copy_to_device(*context_, device_, copy_.data(), copy_.bytes());
   }
 
  private:
   device::Context* context_;
   void* device_;
   void* host_;
-  Bytes copy_;
+  device::Buffer<std::byte> copy_;
 };
 
 class StagedRequest final : public Request::Impl {
@@ -65,6 +63,7 @@ class StagedCommunicator final : public Communicator {
   int size() const noexcept override { return inner_->size(); }
   CommAxis axis() const noexcept override { return inner_->axis(); }
   Traffic& traffic() noexcept override { return inner_->traffic(); }
+  const device::MemoryAccount* staging() const noexcept override { return inner_->staging(); }
   std::string_view backend() const noexcept override { return inner_->backend(); }
   std::unique_ptr<Communicator> split(int color, int key, CommAxis axis) override {
     return std::make_unique<StagedCommunicator>(context_, inner_->split(color, key, axis));

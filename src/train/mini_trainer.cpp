@@ -321,7 +321,7 @@ void MiniTrainer::ended(const Step& step) {
 }
 
 std::size_t MiniTrainer::peak_memory() const {
-  std::size_t bytes = context_.memory().peak() + source_->peak_memory();
+  std::size_t bytes = TrainerBase::peak_memory() + source_->peak_memory();
   if (evaluation_source_) bytes += evaluation_source_->peak_memory();
   return bytes;
 }

@@ -46,7 +46,7 @@ struct EpochReport {
   std::map<std::string, double> seconds_by_phase;
   std::map<std::string, double> seconds_by_collective;  ///< exposed: until wait() returned
   std::map<std::string, std::int64_t> bytes_by_axis;
-  std::int64_t peak_memory = 0;  ///< bytes of Buffers
+  std::int64_t peak_memory = 0;  ///< bytes of Buffers and of staging (TrainerBase::peak_memory)
 };
 
 struct Hooks {

@@ -122,6 +122,11 @@ void TrainerBase::count_terms() {
   grid_.tensor().all_reduce(std::span<double>(terms_), ReduceOp::kSum, CommPurpose::kSetup);
 }
 
+std::size_t TrainerBase::peak_memory() const {
+  const device::MemoryAccount* staging = grid_.world().staging();
+  return context_.memory().peak() + (staging != nullptr ? staging->peak() : 0);
+}
+
 double TrainerBase::terms_of(std::span<const std::uint8_t> use) const {
   double terms = 0;
   for (std::size_t i = 0; i < use.size(); ++i) {

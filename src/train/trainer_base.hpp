@@ -81,8 +81,8 @@ class TrainerBase {
   [[nodiscard]] const std::string& metric() const noexcept { return metric_; }
   /// Trained scalars of the whole model, learned features included.
   [[nodiscard]] Index parameter_count();
-  /// Bytes of Buffers at most, of all the contexts of this rank.
-  [[nodiscard]] virtual std::size_t peak_memory() const { return context_.memory().peak(); }
+  /// Bytes of Buffers at most, of all the contexts of this rank, and of what its collectives stage in.
+  [[nodiscard]] virtual std::size_t peak_memory() const;
 
  protected:
   /// Checks that the dataset can be trained. `spec` is completed by the derived class.

@@ -469,6 +469,31 @@ TEST(Arguments, AreChecked) {
   });
 }
 
+// Over MPI every rank receives the parts of all others before it sums them, in memory that is kept.
+TEST(Staging, IsCounted) {
+  for_each_world({1, 2, 3, 4}, [](Communicator& world) {
+    const device::MemoryAccount* staging = world.staging();
+    if (world.backend() != "mpi") {
+      EXPECT_EQ(staging, nullptr);
+      return;
+    }
+    EXPECT_EQ(world.split(0, world.rank(), world.axis())->staging(), staging);
+    constexpr Index kCount = 50'000;
+    const std::vector<double> send(static_cast<std::size_t>(kCount * world.size()), 1.0);
+    std::vector<double> receive(static_cast<std::size_t>(kCount));
+    const auto sum = [&] {
+      world.reduce_scatter(std::span<const double>(send), std::span<double>(receive), ReduceOp::kSum,
+                           CommPurpose::kOther);
+    };
+    sum();
+    const std::size_t held = staging->now(), peak = staging->peak();
+    EXPECT_GE(held, static_cast<std::size_t>(world.size() - 1) * kCount * sizeof(double));
+    for (int again = 0; again < 3; ++again) sum();
+    EXPECT_EQ(staging->now(), held);
+    EXPECT_EQ(staging->peak(), peak);
+  });
+}
+
 TEST(Measure, GivesCheckedRowsEqualOnAllRanks) {
   for_each_world({1, 2, 3}, [](Communicator& world) {
     const MeasureOptions options{.bytes = {1, 60000}, .repeats = 3};

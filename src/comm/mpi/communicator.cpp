@@ -17,6 +17,7 @@ class MpiCommunicator final : public Communicator {
   int size() const noexcept override { return channel_->size; }
   CommAxis axis() const noexcept override { return channel_->axis; }
   Traffic& traffic() noexcept override { return channel_->link->traffic(); }
+  const device::MemoryAccount* staging() const noexcept override { return &channel_->link->pool().memory(); }
   std::string_view backend() const noexcept override { return "mpi"; }
   [[nodiscard]] const std::shared_ptr<Channel>& channel() const noexcept { return channel_; }
   bool checks_collectives() const noexcept override { return channel_->link->options().check_collectives; }

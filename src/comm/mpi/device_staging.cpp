@@ -13,7 +13,12 @@ constexpr Index kGrain = Index{64} << 10;  // so that shares that differ by a ro
 }  // namespace
 
 DeviceStaging::~DeviceStaging() {
-  for (const Block& block : free_) device().deallocate_shareable(block.data, block.bytes);
+  for (const Block& block : free_) end(block);
+}
+
+void DeviceStaging::end(const Block& block) noexcept {
+  device().deallocate_shareable(block.data, block.bytes);
+  context_.memory().remove(block.bytes);
 }
 
 std::shared_ptr<std::byte> DeviceStaging::take(Index bytes) {
@@ -27,6 +32,7 @@ std::shared_ptr<std::byte> DeviceStaging::take(Index bytes) {
     free_.erase(best);
   } else {
     block = {static_cast<std::byte*>(device().allocate_shareable(wanted)), wanted};
+    context_.memory().add(wanted);
   }
   return {block.data, [self = shared_from_this(), block](std::byte*) { self->give(block); }};
 }
@@ -36,11 +42,11 @@ void DeviceStaging::give(Block block) noexcept {
   try {
     free_.push_back(block);
   } catch (...) {  // no memory for the list
-    return device().deallocate_shareable(block.data, block.bytes);
+    return end(block);
   }
   if (free_.size() <= kMostFree) return;
   const auto least = std::ranges::min_element(free_, {}, &Block::bytes);
-  device().deallocate_shareable(least->data, least->bytes);
+  end(*least);
   free_.erase(least);
 }
 

@@ -37,6 +37,7 @@ class DeviceStaging : public std::enable_shared_from_this<DeviceStaging> {
     std::size_t bytes;
   };
   void give(Block block) noexcept;
+  void end(const Block& block) noexcept;
 
   device::Context& context_;
   device::gpu::Event settled_;

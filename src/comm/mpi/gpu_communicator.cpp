@@ -70,6 +70,7 @@ class GpuCommunicator final : public Communicator {
   int size() const noexcept override { return inner_->size(); }
   CommAxis axis() const noexcept override { return inner_->axis(); }
   Traffic& traffic() noexcept override { return inner_->traffic(); }
+  const device::MemoryAccount* staging() const noexcept override { return inner_->staging(); }
   std::string_view backend() const noexcept override { return "mpi+gpu"; }
   std::unique_ptr<Communicator> split(int color, int key, CommAxis axis) override {
     return std::make_unique<GpuCommunicator>(staging_, inner_->split(color, key, axis));

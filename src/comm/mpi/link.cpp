@@ -44,7 +44,11 @@ StagingPool::Block StagingPool::take(std::size_t bytes) {
   for (auto it = free_.begin(); it != free_.end(); ++it) {
     if (it->size >= bytes && (best == free_.end() || it->size < best->size)) best = it;
   }
-  if (best == free_.end()) return {std::make_unique_for_overwrite<std::byte[]>(bytes), bytes};
+  if (best == free_.end()) {
+    Block made{std::make_unique_for_overwrite<std::byte[]>(bytes), bytes};
+    memory_.add(bytes);
+    return made;
+  }
   Block block = std::move(*best);
   free_.erase(best);
   return block;
@@ -55,8 +59,10 @@ void StagingPool::give(Block block) {
   if (block.size == 0) return;
   free_.push_back(std::move(block));
   if (free_.size() <= kPoolBlocks) return;
-  free_.erase(std::min_element(free_.begin(), free_.end(),
-                               [](const Block& a, const Block& b) { return a.size < b.size; }));
+  const auto smallest = std::min_element(free_.begin(), free_.end(),
+                                         [](const Block& a, const Block& b) { return a.size < b.size; });
+  memory_.remove(smallest->size);
+  free_.erase(smallest);
 }
 
 void Link::throw_code(const char* what, int code) const {

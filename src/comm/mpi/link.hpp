@@ -12,6 +12,7 @@
 #include <mpi.h>
 
 #include "comm/detail/volume.hpp"
+#include "device/memory_account.hpp"
 
 namespace opx::comm::mpi {
 
@@ -28,9 +29,12 @@ class StagingPool {
   };
   [[nodiscard]] Block take(std::size_t bytes);
   void give(Block block);
+  /// Of all blocks, free or not.
+  [[nodiscard]] const device::MemoryAccount& memory() const noexcept { return memory_; }
 
  private:
   std::vector<Block> free_;
+  device::MemoryAccount memory_;
 };
 
 /// One process's state: the lock around every MPI call, counters, operations under way.

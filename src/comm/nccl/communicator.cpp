@@ -146,6 +146,7 @@ class NcclCommunicator final : public Communicator {
   int size() const noexcept override { return inner_->size(); }
   CommAxis axis() const noexcept override { return inner_->axis(); }
   Traffic& traffic() noexcept override { return inner_->traffic(); }
+  const device::MemoryAccount* staging() const noexcept override { return inner_->staging(); }
   std::string_view backend() const noexcept override { return "nccl"; }
   bool on_streams() const noexcept override { return true; }
   void check_streams() override { member_.link().check(); }
