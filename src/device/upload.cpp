@@ -36,11 +36,11 @@ void Upload::begin() {
   used_ = 0;
 }
 
-std::size_t Upload::append(const void* from, std::size_t bytes) {
+std::size_t Upload::append(const void* from, std::size_t bytes, std::size_t room) {
   const std::size_t at = (used_ + kAlignment - 1) / kAlignment * kAlignment;
-  if (at + bytes > here_bytes_) reserve_here(grown(at + bytes));
-  if (from != nullptr && bytes > 0) std::memcpy(here_ + at, from, bytes);
-  used_ = at + bytes;
+  if (at + room > here_bytes_) reserve_here(grown(at + room));
+  if (bytes > 0) std::memcpy(here_ + at, from, bytes);
+  used_ = at + room;
   return at;
 }
 

@@ -11,6 +11,7 @@
 // One thread at a time: the two hand the object to each other (sampling::BatchPipeline does).
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <span>
 
@@ -42,12 +43,25 @@ class Upload {
   /// Copies `from`, which may be changed afterwards. Throws OutOfMemory.
   template <class T>
   [[nodiscard]] Uploaded<T> add(std::span<const T> from) {
-    return {append(from.data(), from.size_bytes()), from.size()};
+    return {append(from.data(), from.size_bytes(), from.size_bytes()), from.size()};
+  }
+  /// The same with room for `room` elements, of which those behind `from` are not set.
+  template <class T>
+  [[nodiscard]] Uploaded<T> add(std::span<const T> from, std::size_t room) {
+    return {append(from.data(), from.size_bytes(), room * sizeof(T)), room};
+  }
+  /// And these are `rest`.
+  template <class T>
+  [[nodiscard]] Uploaded<T> add(std::span<const T> from, std::size_t room, T rest) {
+    const Uploaded<T> part = add(from, room);
+    auto* first = reinterpret_cast<T*>(here_ + part.offset);
+    std::fill(first + from.size(), first + room, rest);
+    return part;
   }
   /// Room for `count` elements, which are to be written to here() before send().
   template <class T>
   [[nodiscard]] Uploaded<T> room(std::size_t count) {
-    return {append(nullptr, count * sizeof(T)), count};
+    return {append(nullptr, 0, count * sizeof(T)), count};
   }
   /// Of what was added, in page-locked memory; until the next add() or room().
   template <class T>
@@ -59,8 +73,16 @@ class Upload {
   /// Of what was added, in memory of the GPU; from send() on.
   template <class T>
   [[nodiscard]] std::span<T> there(Uploaded<T> part) const noexcept {
-    return {reinterpret_cast<T*>(there_ + part.offset), part.count};
+    return at(there_, part);
   }
+  /// The same in a copy of there() at another place.
+  template <class T>
+  [[nodiscard]] static std::span<T> at(std::byte* place, Uploaded<T> part) noexcept {
+    return {reinterpret_cast<T*>(place + part.offset), part.count};
+  }
+  /// All that was added: bytes() bytes in memory of the GPU.
+  [[nodiscard]] std::byte* there() const noexcept { return there_; }
+  [[nodiscard]] std::size_t bytes() const noexcept { return used_; }
 
   /// What is put on the compute stream from now on runs after the copy.
   void receive();
@@ -68,7 +90,8 @@ class Upload {
   void release();
 
  private:
-  [[nodiscard]] std::size_t append(const void* from, std::size_t bytes);
+  /// Room for `room` >= `bytes`; where it begins.
+  [[nodiscard]] std::size_t append(const void* from, std::size_t bytes, std::size_t room);
   void reserve_here(std::size_t bytes);
   void reserve_there(std::size_t bytes);
   void free_there() noexcept;

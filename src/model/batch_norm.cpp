@@ -88,6 +88,7 @@ tensor::deferred::BatchMoments BatchNorm::moments_there(float epsilon) {
   return {.mean = sums_.span().first(cols),
           .sum_squares = sums_.span().last(cols),
           .count = rows_.total,
+          .counts = rows_.counts,
           .epsilon = epsilon,
           .momentum = kMomentum,
           .batch_mean = mean_.span(),
@@ -104,10 +105,11 @@ void BatchNorm::from_batch_there(tensor::MatrixView<const float> q, tensor::Epil
   namespace deferred = tensor::deferred;
   const auto cols = static_cast<std::size_t>(cols_);
   const std::span<double> mean = sums_.span().first(cols), squares = sums_.span().last(cols);
-  deferred::column_sums(context_, q, epilogue.bias, rows_.valid, nullptr, mean.data(), nullptr);
+  deferred::column_sums(context_, q, epilogue.bias, rows_.valid, nullptr, mean.data(), nullptr, rows_.counts);
   all_reduce_there(mean);
-  deferred::divide(context_, mean, static_cast<double>(std::max<Index>(rows_.total, 1)));
-  deferred::column_sums(context_, q, epilogue.bias, rows_.valid, mean.data(), nullptr, squares.data());
+  deferred::divide(context_, mean, static_cast<double>(std::max<Index>(rows_.total, 1)), rows_.counts);
+  deferred::column_sums(context_, q, epilogue.bias, rows_.valid, mean.data(), nullptr, squares.data(),
+                        rows_.counts);
   all_reduce_there(squares);
   deferred::batch_moments(context_, moments_there(epilogue.epsilon));
   epilogue.batch_mean = mean_.span();
@@ -126,6 +128,8 @@ void BatchNorm::backward_there(tensor::MatrixView<const float> q, const tensor::
     tensor::deferred::convert(context_, std::as_const(sums_).span(), summed_.span());
     gamma = summed_.span().first(cols), beta = summed_.span().last(cols);
   }
+  if (rows_.counts != nullptr)
+    return tensor::deferred::batch_norm_backward(context_, q, epilogue, gamma, beta, rows_.counts, dq);
   tensor::batch_norm_backward(context_, q, epilogue, gamma, beta, std::max<Index>(rows_.total, 1),
                               rows_.valid, dq);
 }

@@ -8,6 +8,7 @@
 #include <span>
 
 #include "base/types.hpp"
+#include "tensor/deferred.hpp"
 #include "tensor/elementwise.hpp"
 
 namespace opx::model {
@@ -17,6 +18,7 @@ struct Rows {
   std::span<const Index> positions{};  ///< position of every row, padding included (there: any)
   Index valid = 0;                     ///< rows of this rank that are vertices; the rest is padding
   Index total = 0;                     ///< the same over all tensor ranks: what batch norm divides by
+  const tensor::deferred::RowCounts* counts = nullptr;  ///< on a GPU: the two, in its memory; null: as above
 
   /// Dropout of a pass over these rows; `step_there` as in tensor::Dropout.
   [[nodiscard]] tensor::Dropout dropout(float rate, std::uint64_t seed, std::uint32_t step,

@@ -77,6 +77,8 @@ struct BatchOptions {
   /// are dropped from the batch. Done where a rank sees all rows that read a vertex and no layer below the
   /// last one aggregates: on one tensor rank, first_layer == layers - 1. Changes what batch norm sees.
   bool drop_unread = false;
+  /// Blocks are padded to the most rows that any sub-batch has, so that all sub-batches have as many.
+  bool equal_rows = false;
 };
 
 class BatchBuilder {

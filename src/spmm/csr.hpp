@@ -22,6 +22,9 @@ struct CsrView {
   std::span<const float> values;          ///< nnz or empty
   Index longest_row = -1;                 ///< its entries, or -1 where nobody has counted
   std::uint64_t identity = 0;             ///< of the Csr it shows
+  /// On a GPU: nnz() is the most that there can be; row_offsets[rows], in its memory, is their number. So
+  /// work that is captured in a graph serves matrices of other sizes.
+  bool at_most = false;
   [[nodiscard]] Index nnz() const noexcept { return static_cast<Index>(col_ids.size()); }
 };
 
@@ -36,9 +39,10 @@ struct Csr {
   /// pattern stays as and where it is: what multiply() on a GPU learns of the pattern is then kept for later
   /// calls. Who rewrites the pattern gives it 0 or another.
   std::uint64_t identity = 0;
+  bool at_most = false;  ///< as CsrView has it
   [[nodiscard]] Index nnz() const noexcept { return col_ids.size(); }
   [[nodiscard]] CsrView view() const noexcept {
-    return {rows, cols, row_offsets.span(), col_ids.span(), values.span(), longest_row, identity};
+    return {rows, cols, row_offsets.span(), col_ids.span(), values.span(), longest_row, identity, at_most};
   }
   [[nodiscard]] std::size_t bytes() const noexcept {
     return row_offsets.bytes() + col_ids.bytes() + values.bytes();

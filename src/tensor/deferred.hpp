@@ -35,16 +35,27 @@ void inner_product(device::Context& context, MatrixView<const float> a, MatrixVi
 void add_one_plus(device::Context& context, const float* factor, MatrixView<const float> x,
                   MatrixView<float> y);
 
+/// Rows that count, in memory of the GPU: for work that is captured in a graph, whose launch arguments stay
+/// as they were while batches change. Where an op takes it and it is not null, it is read in place of the
+/// op's own numbers, and the order of sums is a function of q.rows.
+struct RowCounts {
+  Index valid = 0;  ///< of this rank, the first ones
+  Index total = 0;  ///< over all ranks
+};
+
 /// As tensor::column_sums: of the two results, cols each, one may be null; `shift` null: 0.
 void column_sums(device::Context& context, MatrixView<const float> q, std::span<const float> bias,
-                 Index valid_rows, const double* shift, double* sum, double* sum_squares);
-/// In place: values[i] /= count.
-void divide(device::Context& context, std::span<double> values, double count);
+                 Index valid_rows, const double* shift, double* sum, double* sum_squares,
+                 const RowCounts* counts = nullptr);
+/// In place: values[i] /= count (of `counts`: max(total, 1)).
+void divide(device::Context& context, std::span<double> values, double count,
+            const RowCounts* counts = nullptr);
 /// What batch norm makes of the sums over all ranks: mean and 1 / sqrt(variance + epsilon) as fp32, and the
 /// running statistics, which take `momentum` of the new ones (the unbiased variance).
 struct BatchMoments {
   std::span<const double> mean, sum_squares;  ///< squares: of the deviations from the mean
   Index count = 0;                            ///< 0: the running statistics stay
+  const RowCounts* counts = nullptr;
   float epsilon = 0;
   double momentum = 0;
   std::span<float> batch_mean, batch_inverse_std, running_mean, running_var;
@@ -52,6 +63,10 @@ struct BatchMoments {
 void batch_moments(device::Context& context, const BatchMoments& moments);
 /// batch_mean and batch_inverse_std of the running statistics.
 void running_moments(device::Context& context, const BatchMoments& moments);
+/// As tensor::batch_norm_backward with count max(total, 1) and `valid` rows.
+void batch_norm_backward(device::Context& context, MatrixView<const float> q, const Epilogue& epilogue,
+                         std::span<const float> sum_gamma, std::span<const float> sum_beta,
+                         const RowCounts* counts, MatrixView<float> dq);
 void convert(device::Context& context, std::span<const float> from, std::span<double> to);
 void convert(device::Context& context, std::span<const double> from, std::span<float> to);
 
@@ -79,10 +94,19 @@ struct StepSums {
 };
 void settle_step(device::Context& context, const StepSums& sums, StepRecord* record);
 
+/// What changes from step to step and is no sum: read from memory of the GPU by steps that are captured in a
+/// graph, whose launch arguments stay as they were.
+struct StepInputs {
+  double learning_rate = 0;
+  double weight = 0;  ///< of this rank's rows in the loss; mini-batches
+  std::uint32_t dropout_step = 0;
+  bool stop = false;  ///< this rank wants to stop; mini-batches
+};
+
 /// The bucket's floats behind the gradients before they are summed: {loss, weight, stop}, tail[0] = scale
-/// *loss.
+/// *loss. `inputs`, in memory of the GPU: weight and stop are those there; null: as given.
 void fill_tail(device::Context& context, const double* loss, double scale, double weight, bool stop,
-               float* tail);
+               float* tail, const StepInputs* inputs = nullptr);
 /// now[i] = sums[i] / count where *weight > 0, else before[i].
 void settle_means(device::Context& context, const float* weight, std::span<const float> sums,
                   std::span<const float> before, double count, std::span<float> now);
@@ -96,13 +120,6 @@ struct UpdateSegment {
   double weight_decay;
 };
 constexpr Index kUpdateChunk = 2048;
-
-/// What changes from step to step and is no sum: read from memory of the GPU by steps that are captured in a
-/// graph, whose launch arguments stay as they were.
-struct StepInputs {
-  double learning_rate = 0;
-  std::uint32_t dropout_step = 0;
-};
 
 /// One launch over all parameters; weight_decay, step and gradient_scale are the segments', *updates and the
 /// record's. Nothing changes where the record's weight is 0. `chunks`: of all segments together.

@@ -44,8 +44,8 @@ void adam_step(device::Context& context, const AdamStep& step, std::span<const f
 [[nodiscard]] double inner_product(device::Context& context, MatrixView<const float> a,
                                    MatrixView<const float> b);
 
-/// Row r of `to` becomes row rows[r] of `from`, rows past rows.size() become 0. Throws DimensionMismatch for
-/// other widths or fewer rows in `to`.
+/// Row r of `to` becomes row rows[r] of `from`; those where it is negative, and past rows.size(), become 0.
+/// Throws DimensionMismatch for other widths or fewer rows in `to`.
 void gather_rows(device::Context& context, MatrixView<const float> from, std::span<const std::int32_t> rows,
                  MatrixView<float> to);
 

@@ -40,7 +40,10 @@ BatchNetwork::BatchNetwork(device::Context& context, parallel::ProcessGrid& grid
 
 void BatchNetwork::bind(const Sample& sample) {
   batch_shard_ = *sample.shard;
-  batch_.bind({.positions = sample.positions, .valid = sample.batch->rows(), .total = batch_shard_.vertices},
+  batch_.bind({.positions = sample.positions,
+               .valid = sample.rows,
+               .total = batch_shard_.vertices,
+               .counts = sample.counts},
               sample.features, sample.aggregated);
   batch_aggregator_.self_normalise(sample.full_sum, sample.diagonal.first(sample.full_sum.size()));
 }

@@ -103,8 +103,20 @@ void BatchSource::set_input(tensor::MatrixView<const float> features,
   }
 }
 
+// By the first sub-batches of the run, wherever it starts: one that is resumed has the same shape.
+void BatchSource::estimate_shape() {
+  constexpr int kLooks = 2;
+  sampling::Batch batch;
+  sampling::Ticket ticket{0, turn_.first};
+  for (int look = 0; look < kLooks; ++look, ticket = turn_.after(ticket, sampler_->batches())) {
+    builder_->build(ticket.epoch, ticket.index, batch);
+    shape_.cover(batch.shard, sampler_->most_block_rows());
+  }
+}
+
 void BatchSource::start(sampling::Ticket ticket) {
   pipeline_.reset();
+  if (data_.fixed_shape && shape_.generation == 0) estimate_shape();
   const Index batches = sampler_->batches();
   pipeline_ = std::make_unique<sampling::BatchPipeline>(
       *builder_, ticket, [this, batches](sampling::Ticket t) { return turn_.after(t, batches); },
@@ -126,9 +138,11 @@ void BatchSource::fill(int index, sampling::Batch& batch) {
   OPX_REQUIRE(rows <= sampler_->most_block_rows(), InternalError,
               "sub-batch {} of epoch {} has {} rows a block; the sampler promised at most {}", batch.index,
               batch.epoch, rows, sampler_->most_block_rows());
-  fill_rows(slot, batch);
+  if (data_.fixed_shape) shape_.cover(batch.shard, sampler_->most_block_rows());
+  const Index padded = data_.fixed_shape ? shape_.rows : rows;
+  fill_rows(slot, batch, padded);
   if (slot.upload) {
-    slot.upload->send(sample_of(slot, batch));
+    slot.upload->send(sample_of(slot, batch, padded), data_.fixed_shape ? &shape_ : nullptr);
     if (slot.input) slot.input->send(context_, batch.local_row, rows);
     return;
   }
@@ -143,8 +157,7 @@ void BatchSource::slice_input(Slot& slot, const sampling::Batch& batch) {
   slice(aggregated_, slot.aggregated);
 }
 
-void BatchSource::fill_rows(Slot& slot, const sampling::Batch& batch) const {
-  const Index rows = batch.shard.block_rows;
+void BatchSource::fill_rows(Slot& slot, const sampling::Batch& batch, Index rows) const {
   slot.weight = 0;
   for (std::size_t i = 0; i < static_cast<std::size_t>(rows); ++i) {
     const bool valid = i < batch.positions.size();
@@ -167,8 +180,7 @@ void BatchSource::fill_rows(Slot& slot, const sampling::Batch& batch) const {
   }
 }
 
-Sample BatchSource::sample_of(Slot& slot, sampling::Batch& batch) const {
-  const Index rows = batch.shard.block_rows;
+Sample BatchSource::sample_of(Slot& slot, sampling::Batch& batch, Index rows) const {
   const auto n = static_cast<std::size_t>(rows);
   const auto first = [n](const auto& values) { return std::span(values).first(values.empty() ? 0 : n); };
   return {.batch = &batch,
@@ -182,7 +194,9 @@ Sample BatchSource::sample_of(Slot& slot, sampling::Batch& batch) const {
           .targets = {slot.targets.data(), rows, slot.targets.cols()},
           .use = first(std::as_const(slot.use)),
           .weights = first(std::as_const(slot.weights)),
-          .weight = slot.weight};
+          .weight = slot.weight,
+          .rows = batch.rows(),
+          .number = batch.epoch * sampler_->batches() + batch.index};
 }
 
 Sample BatchSource::received(Slot& slot) {
@@ -192,14 +206,33 @@ Sample BatchSource::received(Slot& slot) {
     sample.features = rows.features, sample.aggregated = rows.aggregated;
     return sample;
   }
-  const auto gather = [&](tensor::MatrixView<const float> from, tensor::Matrix<float>& to) {
-    const tensor::MatrixView<float> rows(to.data(), sample.shard->block_rows, to.cols());
-    tensor::gather_rows(*data_.gpu, from, slot.upload->local_row(), rows);
-    return rows;
-  };
-  sample.features = gather(features_, features_there_);
-  sample.aggregated = gather(aggregated_, aggregated_there_);
+  sample.features = gathered(features_, slot.upload->local_row(), features_there_, sample.shard->block_rows);
+  sample.aggregated =
+      gathered(aggregated_, slot.upload->local_row(), aggregated_there_, sample.shard->block_rows);
   return sample;
+}
+
+tensor::MatrixView<float> BatchSource::gathered(tensor::MatrixView<const float> from,
+                                                std::span<const std::int32_t> local_row,
+                                                tensor::Matrix<float>& to, Index rows) {
+  const tensor::MatrixView<float> view(to.data(), rows, to.cols());
+  tensor::gather_rows(*data_.gpu, from, local_row, view);
+  return view;
+}
+
+Sample BatchSource::fixed(Slot& slot, sampling::Ticket ticket) {
+  const auto turn = static_cast<std::size_t>(ticket.index % turn_.per_step - turn_.first);
+  while (fixed_.size() <= turn) fixed_.push_back(std::make_unique<FixedSample>(*data_.gpu));
+  Sample sample = fixed_[turn]->take(*slot.upload);
+  const Index rows = sample.shard->block_rows;
+  sample.features = {features_there_.data(), rows, features_there_.cols()};
+  sample.aggregated = {aggregated_there_.data(), rows, aggregated_there_.cols()};
+  return sample;
+}
+
+void BatchSource::gather(const Sample& sample) {
+  (void)gathered(features_, sample.local_row, features_there_, sample.features.rows);
+  (void)gathered(aggregated_, sample.local_row, aggregated_there_, sample.aggregated.rows);
 }
 
 void BatchSource::release() {
@@ -213,8 +246,11 @@ Sample BatchSource::next(sampling::Ticket ticket) {
   if (!pipeline_ || !(expected_ == ticket)) start(ticket);
   const sampling::BatchPipeline::Item item = pipeline_->next();
   expected_ = turn_.after(ticket, sampler_->batches());
-  in_use_ = &slots_[static_cast<std::size_t>(item.slot)];
-  return in_use_->upload ? received(*in_use_) : sample_of(*in_use_, *item.batch);
+  Slot& slot = slots_[static_cast<std::size_t>(item.slot)];
+  if (data_.fixed_shape) return fixed(slot, ticket);
+  in_use_ = &slot;
+  return in_use_->upload ? received(*in_use_)
+                         : sample_of(*in_use_, *item.batch, item.batch->shard.block_rows);
 }
 
 }  // namespace opx::train

@@ -14,7 +14,9 @@
 #include "sampling/batch.hpp"
 #include "sampling/pipeline.hpp"
 #include "sampling/sampler.hpp"
+#include "tensor/deferred.hpp"
 #include "train/config.hpp"
+#include "train/fixed_shape.hpp"
 
 namespace opx::train {
 
@@ -33,6 +35,14 @@ struct Sample {
   std::span<const std::uint8_t> use;  ///< labelled rows of the training split
   std::span<const float> weights;     ///< of each row in the loss
   double weight = 0;                  ///< their sum over the terms of the loss
+  Index rows = 0;                     ///< that are no padding
+  Index number = 0;                   ///< of the sub-batch in the run: the step of its dropout
+  /// Of a sample of fixed shape, in memory of the GPU: rows that count, `number`, and of each row which of
+  /// the rank's it is (-1: padding); the features have not been gathered (BatchSource::gather).
+  const tensor::deferred::RowCounts* counts = nullptr;
+  const std::uint32_t* step_there = nullptr;
+  std::span<const std::int32_t> local_row{};
+  int generation = 0;  ///< of the shape: samples of one are alike but for their contents
 };
 
 /// What samples are sliced from: this rank's rows of the whole graph. All of it stays with the caller.
@@ -44,6 +54,8 @@ struct SampleData {
   int ranks_here = 1;                 ///< ranks that share this machine's memory
   device::Context* gpu = nullptr;     ///< where samples are wanted; null: in host memory
   bool host_input = false;            ///< there: X and A X are in host memory, rows of them are sent
+  /// There: samples of one shape (train/fixed_shape.hpp), those of a step each at an address of its own.
+  bool fixed_shape = false;
 };
 
 /// Which sub-batches of an epoch a replica takes: `accumulate` of every `per_step` from `first` on.
@@ -55,11 +67,12 @@ struct Turn {
 };
 
 class SampleUpload;
+class FixedSample;
 
 /// On a GPU the builder's thread sends what it made through page-locked memory on the copy stream; rows of
-/// features are gathered there from those of the graph (host_input: by the builder's thread, and sent too).
-/// A sample is valid for what is put on the compute
-/// stream before the next next().
+/// features are gathered there from those of the graph (host_input: by the builder's thread, and sent too). A
+/// sample is valid for what is put on the compute stream before the next next(); one of fixed shape until the
+/// same turn of the next step, but for `batch`.
 class BatchSource {
  public:
   /// Makes sampler and builder; nothing is drawn yet. No communication; what reading throws is for the caller
@@ -77,6 +90,8 @@ class BatchSource {
   /// The sub-batch `ticket`; the one before is given up. In the order of Turn it has been built beside the
   /// step; any other ticket (a resumed run) starts anew from there.
   [[nodiscard]] Sample next(sampling::Ticket ticket);
+  /// Puts the rows of features of a sample of fixed shape where it says they are: one sample at a time.
+  void gather(const Sample& sample);
   /// Spans of the builder go there.
   void set_trace(base::TraceWriter* trace);
   /// Bytes of the Buffers of the builder and the slots at most.
@@ -86,9 +101,14 @@ class BatchSource {
   struct Slot;
   void fill(int slot, sampling::Batch& batch);
   void slice_input(Slot& slot, const sampling::Batch& batch);
-  void fill_rows(Slot& slot, const sampling::Batch& batch) const;
-  [[nodiscard]] Sample sample_of(Slot& slot, sampling::Batch& batch) const;
+  void fill_rows(Slot& slot, const sampling::Batch& batch, Index rows) const;
+  [[nodiscard]] Sample sample_of(Slot& slot, sampling::Batch& batch, Index rows) const;
   [[nodiscard]] Sample received(Slot& slot);
+  [[nodiscard]] Sample fixed(Slot& slot, sampling::Ticket ticket);
+  [[nodiscard]] tensor::MatrixView<float> gathered(tensor::MatrixView<const float> from,
+                                                   std::span<const std::int32_t> local_row,
+                                                   tensor::Matrix<float>& to, Index rows);
+  void estimate_shape();
   void release();
   void start(sampling::Ticket ticket);
 
@@ -103,6 +123,8 @@ class BatchSource {
   std::vector<float> row_sums_;
   std::vector<Slot> slots_;
   Slot* in_use_ = nullptr;
+  FixedShape shape_;  ///< the builder thread's, once it runs
+  std::vector<std::unique_ptr<FixedSample>> fixed_;
   tensor::Matrix<float> features_there_, aggregated_there_;  ///< rows of the sample in use, on a GPU
   sampling::Ticket expected_;
   base::TraceWriter* trace_ = nullptr;

@@ -43,9 +43,8 @@ MiniTrainer::MiniTrainer(device::Context& context, parallel::ProcessGrid& grid, 
   resolve_estimator(config_, store.info());
   config_.mini.all_rows = !gives_loss_rows(config_, store.info());
   check();
-  if (config_.cuda_graph == "on" && grid_.world().rank() == 0)
-    context_.logger().warning(
-        "no CUDA graph in mode mini: a sub-batch's tiles have other sizes and places in every step");
+  if (config_.cuda_graph == "on") graph_ = StepGraph::make(context_, grid_.world());
+  if (graph_ && grid_.grid().tensor_ranks() > 1) config_.mini.all_rows = true;
   make_source(load(shard_options(config_, false), true, &host_shard_));
 }
 
@@ -69,7 +68,8 @@ sampling::BatchOptions MiniTrainer::batch_options() const {
           .need_backward = true,
           .estimator = sampling::parse_estimator(config_.mini.estimator),
           .loss_rows = loss_rows,
-          .drop_unread = loss_rows && spec_.norm != tensor::Norm::kBatch};
+          .drop_unread = loss_rows && spec_.norm != tensor::Norm::kBatch,
+          .equal_rows = graph_ != nullptr && grid_.grid().tensor_ranks() > 1};
 }
 
 void MiniTrainer::require_weights_that_add() const {
@@ -90,6 +90,7 @@ void MiniTrainer::make_source(tensor::Matrix<float>&& features) {
   const int ranks = config_.mini.sampler == "saint-walk" ? ranks_of_machine(grid_.world()) : 1;
   SampleData data{host_shard_, store_, data_, use_[0], ranks, context_.on_gpu() ? &context_ : nullptr};
   data.host_input = spec_.host_input && context_.on_gpu();
+  data.fixed_shape = graph_ != nullptr;
   comm::agree(grid_.world(), [&] {
     require_weights_that_add();
     source_ = std::make_unique<BatchSource>(data, config_, batch_options(), turn);
@@ -98,10 +99,12 @@ void MiniTrainer::make_source(tensor::Matrix<float>&& features) {
                 grid_.grid().gd, config_.mini.accumulate, per_step_, batches());
     if (config_.mini.sampled_eval) {
       sampling::BatchOptions options = batch_options();
-      options.need_backward = options.loss_rows = options.drop_unread = false;
+      options.need_backward = options.loss_rows = options.drop_unread = options.equal_rows = false;
       RunConfig own = config_;
       own.mini.pipeline_depth = 0;
-      evaluation_source_ = std::make_unique<BatchSource>(data, own, options, Turn{.repeats = true});
+      SampleData as_it_comes = data;
+      as_it_comes.fixed_shape = false;
+      evaluation_source_ = std::make_unique<BatchSource>(as_it_comes, own, options, Turn{.repeats = true});
     }
   });
   network_ = std::make_unique<BatchNetwork>(context_, grid_, shard_, config_, spec_, std::move(features),
@@ -157,48 +160,60 @@ void MiniTrainer::log_start() {
 void MiniTrainer::begin_step(At at, bool stop) {
   const Index begin = at.step * per_step_ + Index{grid_.coord().d} * config_.mini.accumulate;
   const Index end = std::min(begin + config_.mini.accumulate, batches());
-  if (!loss_.empty()) device::set_zero(context_, loss_.span());
-  Sums sums;
-  for (Index number = begin; number < end; ++number)
-    run_sub_batch({at.epoch, number}, number == begin, number + 1 == end, stop, sums);
-  if (begin >= end) {
-    device::set_zero(context_, network_->parameters().bucket());
-    keep_statistics(true);
-    fill_tail(sums, stop);
-    for (Index l = spec_.layers() - 1; l >= 0; --l)
-      bucket_->ready_from(network_->parameters().gradients_of(l).begin);
-  }
-  bucket_->finish();
   const Index sub_batches = std::min(per_step_, batches() - at.step * per_step_);
-  if (context_.on_gpu()) return settle_there(sub_batches, scaled_rate(at.epoch));
+  if (graph_) return begin_fixed_step(at.epoch, {begin, std::max(begin, end)}, sub_batches, stop);
+  if (!loss_.empty()) device::set_zero(context_, loss_.span());
+  Sums sums{.stop = stop, .learning_rate = scaled_rate(at.epoch)};
+  for (Index number = begin; number < end; ++number) {
+    const Sample sample = take({at.epoch, number});
+    sums.weight += sample.weight;
+    run_sub_batch(sample, number == begin, number + 1 == end, sums);
+  }
+  if (begin >= end) contribute_nothing(sums);
+  bucket_->finish();
+  if (context_.on_gpu()) {
+    settle_there(sub_batches, sums);
+    return results_->push_record(sums.learning_rate);
+  }
   finish_statistics(sub_batches);
-  results_->push(update(scaled_rate(at.epoch)));
+  results_->push(update(sums.learning_rate));
 }
 
-void MiniTrainer::run_sub_batch(sampling::Ticket ticket, bool first, bool last, bool stop, Sums& sums) {
+Sample MiniTrainer::take(sampling::Ticket ticket) {
   Sample sample;
   {
     const PhaseScope scope(context_.clock(), Phase::kSample, "wait for the batch");
     source_->set_trace(context_.clock().trace());
     sample = source_->next(ticket);
   }
-  keep_statistics(first);
   network_->bind(sample);
   count(sample, ticket);
-  const Index number = ticket.epoch * batches() + ticket.index;
-  model::Array logits = network_->forward({.training = true, .step = static_cast<std::uint32_t>(number)});
+  return sample;
+}
+
+/// On what is bound.
+void MiniTrainer::run_sub_batch(const Sample& sample, bool first, bool last, Sums& sums) {
+  keep_statistics(first);
+  model::Array logits = network_->forward(
+      {.training = true, .step = static_cast<std::uint32_t>(sample.number), .step_there = sample.step_there});
   sums.loss += loss_of(sample, logits.view());
-  sums.weight += sample.weight;
-  ++sums.sub_batches;
   model::Parameters& parameters = network_->parameters();
   add_statistics();
-  if (last) fill_tail(sums, stop);
+  if (last) fill_tail(sums);
   network_->backward(std::move(logits), [&](Index layer) {
     const Range range = parameters.gradients_of(layer);
     if (!accumulated_.empty()) accumulate(range, first, last);
     if (last) bucket_->ready_from(range.begin);
   });
   network_->release();
+}
+
+void MiniTrainer::contribute_nothing(const Sums& sums) {
+  device::set_zero(context_, network_->parameters().bucket());
+  keep_statistics(true);
+  fill_tail(sums);
+  for (Index l = spec_.layers() - 1; l >= 0; --l)
+    bucket_->ready_from(network_->parameters().gradients_of(l).begin);
 }
 
 void MiniTrainer::accumulate(Range range, bool first, bool last) {
@@ -252,21 +267,22 @@ void MiniTrainer::add_statistics() {
 }
 
 /// One tensor rank of a replica speaks for all, which have the same statistics.
-void MiniTrainer::fill_tail(const Sums& sums, bool stop) {
-  if (context_.on_gpu()) return fill_tail_there(sums, stop);
+void MiniTrainer::fill_tail(const Sums& sums) {
+  if (context_.on_gpu()) return fill_tail_there(sums);
   const std::span<float> tail = network_->parameters().tail();
   tail[kLoss] = static_cast<float>(sums.loss * scale_);
   tail[kWeight] = static_cast<float>(sums.weight);
-  tail[kStop] = stop ? 1.0F : 0.0F;
+  tail[kStop] = sums.stop ? 1.0F : 0.0F;
   const bool speaks = grid_.tensor().rank() == 0;
   for (Index i = 0; i < statistics_sum_.size(); ++i)
     tail[kTail + static_cast<std::size_t>(i)] = speaks ? statistics_sum_[i] : 0.0F;
 }
 
-void MiniTrainer::fill_tail_there(const Sums& sums, bool stop) {
+void MiniTrainer::fill_tail_there(const Sums& sums) {
   const std::span<float> tail = network_->parameters().tail(), statistics = tail.subspan(kTail);
   static_assert(kLoss == 0 && kWeight == 1 && kStop == 2 && kTail == 3);  // as the op has them
-  tensor::deferred::fill_tail(context_, loss_.data(), scale_, sums.weight, stop, tail.data());
+  tensor::deferred::fill_tail(context_, loss_.data(), scale_, sums.weight, sums.stop, tail.data(),
+                              sums.inputs);
   if (statistics.empty()) return;
   if (grid_.tensor().rank() == 0)
     device::detail::copy(context_, statistics.data(), statistics_sum_.data(), statistics_sum_.bytes());
@@ -285,13 +301,12 @@ void MiniTrainer::finish_statistics(Index sub_batches) {
 }
 
 /// finish_statistics() and update() without the host.
-void MiniTrainer::settle_there(Index sub_batches, double learning_rate) {
+void MiniTrainer::settle_there(Index sub_batches, const Sums& sums) {
   const std::span<const float> tail = network_->parameters().tail();
   tensor::deferred::settle_means(context_, &tail[kWeight], tail.subspan(kTail),
                                  std::as_const(statistics_before_).span(), static_cast<double>(sub_batches),
                                  network_->parameters().statistics());
-  settle_deferred({.tail = tail.data(), .scale = scale_}, learning_rate);
-  results_->push_record(learning_rate);
+  settle_deferred({.tail = tail.data(), .scale = scale_}, sums.learning_rate, sums.inputs);
 }
 
 double MiniTrainer::scaled_rate(int epoch) const {

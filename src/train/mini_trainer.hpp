@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "train/batch_network.hpp"
+#include "train/step_graph.hpp"
 #include "train/trainer_base.hpp"
 
 namespace opx::train {
@@ -38,6 +39,10 @@ class MiniTrainer final : public TrainerBase {
   [[nodiscard]] Evaluation evaluate() override;
   [[nodiscard]] BatchNetwork& network() noexcept override { return *network_; }
   [[nodiscard]] std::size_t peak_memory() const override;
+  /// Steps that were launched as one graph.
+  [[nodiscard]] Index graph_launches() const noexcept {
+    return graph_launches_ + (graph_ ? graph_->launches() : 0);
+  }
 
   /// Sub-batches of an epoch, and of a step (G).
   [[nodiscard]] Index batches() const noexcept { return source_->sampler().batches(); }
@@ -49,7 +54,10 @@ class MiniTrainer final : public TrainerBase {
   enum Tail : std::size_t { kLoss, kWeight, kStop, kTail };
   struct Sums {
     double loss = 0, weight = 0;
-    Index sub_batches = 0;
+    bool stop = false;
+    double learning_rate = 0;
+    /// Of a captured step, in memory of the GPU: what is read in place of the three above.
+    const tensor::deferred::StepInputs* inputs = nullptr;
   };
 
   void check() const;
@@ -57,16 +65,21 @@ class MiniTrainer final : public TrainerBase {
   void require_weights_that_add() const;
   [[nodiscard]] SampleData sample_data() const;
   [[nodiscard]] sampling::BatchOptions batch_options() const;
-  void run_sub_batch(sampling::Ticket ticket, bool first, bool last, bool stop, Sums& sums);
+  [[nodiscard]] Sample take(sampling::Ticket ticket);
+  void run_sub_batch(const Sample& sample, bool first, bool last, Sums& sums);
+  void contribute_nothing(const Sums& sums);
+  void begin_fixed_step(int epoch, Range numbers, Index sub_batches, bool stop);
+  void compute_fixed(Sums sums, Index sub_batches);
+  [[nodiscard]] bool follow_shape();
   void accumulate(Range range, bool first, bool last);
   double loss_of(const Sample& sample, tensor::MatrixView<float> logits);
   void count(const Sample& sample, sampling::Ticket ticket);
   void keep_statistics(bool first);
   void add_statistics();
-  void fill_tail(const Sums& sums, bool stop);
-  void fill_tail_there(const Sums& sums, bool stop);
+  void fill_tail(const Sums& sums);
+  void fill_tail_there(const Sums& sums);
   void finish_statistics(Index sub_batches);
-  void settle_there(Index sub_batches, double learning_rate);
+  void settle_there(Index sub_batches, const Sums& sums);
   [[nodiscard]] Step update(double learning_rate);
   [[nodiscard]] double scaled_rate(int epoch) const;
   void ended(const Step& step) override;
@@ -84,6 +97,10 @@ class MiniTrainer final : public TrainerBase {
   device::Buffer<double> loss_;     ///< on a GPU: the sum of the step's losses
   device::Buffer<Index> isolated_;  ///< rows without neighbours since take_counts()
   BatchCounts counts_;
+  std::vector<Sample> samples_;       ///< of the step under way, where they have a fixed shape
+  std::unique_ptr<StepGraph> graph_;  ///< of steps on samples of shape graph_generation_
+  int graph_generation_ = 0;
+  Index graph_launches_ = 0;  ///< of the graphs before
 };
 
 }  // namespace opx::train

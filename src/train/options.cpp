@@ -49,7 +49,7 @@ const std::vector<Option>& table() {
       {"scheme", "--scheme", kRanks, "Parallel scheme of an aggregation", OPX_FIELD(scheme), {"scatter", "allreduce"}},
       {"wire", "--wire", kRanks, "Type of features and partial sums on the wire (sums are fp32)", OPX_FIELD(wire), {"fp32", "bf16"}},
       {"panels", "--panels", kRanks, "Column panels that are pipelined; 0: chosen", OPX_FIELD(panels), {}, 0, 1024},
-      {"cuda_graph", "--cuda-graph", kRanks, "Launch a training step as one CUDA graph where it can be (mode full on a GPU; one rank, or NCCL)", OPX_FIELD(cuda_graph), {"on", "off"}},
+      {"cuda_graph", "--cuda-graph", kRanks, "Launch a training step as one CUDA graph where it can be (on a GPU; one rank, or NCCL)", OPX_FIELD(cuda_graph), {"on", "off"}},
       {"timeout", "--timeout", kRanks, "Seconds after which the watchdog ends a stuck collective", OPX_FIELD(timeout), {}, 0.001, kMany},
 
       {"epochs", "--epochs", kTraining, "Epochs to train", OPX_FIELD(epochs), {}, 0, kMany},

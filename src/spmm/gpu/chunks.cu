@@ -21,6 +21,7 @@ struct ChunkSums {
   Operands<T> o;
   std::uint32_t tile_blocks;  // blocks for all chunks of one column tile
   Index nnz;
+  bool at_most;  // nnz is a bound
   int chunk;
   float* slots;  // 2 per chunk, rows of slot_ld
 
@@ -49,8 +50,9 @@ struct ChunkSums {
     const Index c = Index{block % tile_blocks} * S::kBlockGroups + dev::thread() / S::kLanes;
     const int col = static_cast<int>(block / tile_blocks) * S::kTile + dev::lane() % S::kLanes * S::kVec;
     const Index base = c * chunk;
+    const Index all = at_most ? o.row_offsets[o.rows] : nnz;
     const auto left = [&](Index from) {
-      return static_cast<int>(std::min<Index>(std::max<Index>(nnz - from, 0), chunk));
+      return static_cast<int>(std::min<Index>(std::max<Index>(all - from, 0), chunk));
     };
     const int entries = left(base), most = left((c - dev::lane() / S::kLanes) * chunk);
     Walk walk{0, 0, false};
@@ -158,9 +160,9 @@ void multiply_chunks(device::Context& context, const CsrView& a, tensor::MatrixV
   device::Buffer<float> slots(context, 2 * chunks * o.cols);
   with_shape(o, [&]<class S>(S) {
     const Index blocks = ceil_div(chunks, S::kBlockGroups);
-    dev::launch(device, device.compute(),
-                {.blocks = blocks * ceil_div(o.cols, S::kTile), .threads = kThreads},
-                ChunkSums<T, S>{o, static_cast<std::uint32_t>(blocks), a.nnz(), chunk, slots.data()});
+    dev::launch(
+        device, device.compute(), {.blocks = blocks * ceil_div(o.cols, S::kTile), .threads = kThreads},
+        ChunkSums<T, S>{o, static_cast<std::uint32_t>(blocks), a.nnz(), a.at_most, chunk, slots.data()});
   });
   dev::launch(device, device.compute(), {.blocks = dev::blocks_for(o.rows, kThreads), .threads = kThreads},
               ChunkRows{.row_offsets = o.row_offsets,

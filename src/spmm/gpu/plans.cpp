@@ -81,7 +81,8 @@ Plans::Plan& Plans::make(const Key& key, const CsrView& a, const LibraryCall& ca
 }
 
 bool can_cusparse(const CsrView& a, Index cols, bool bf16) noexcept {
-  return !bf16 && cols > 0 && a.rows > 0 && a.nnz() > 0 && a.nnz() < std::numeric_limits<std::int32_t>::max();
+  return !bf16 && !a.at_most && cols > 0 && a.rows > 0 && a.nnz() > 0 &&
+         a.nnz() < std::numeric_limits<std::int32_t>::max();
 }
 
 void multiply_cusparse(device::Context& context, const CsrView& a, tensor::MatrixView<const float> x,

@@ -27,7 +27,8 @@ template <class T>
 void multiply_chunks(device::Context& context, const CsrView& a, tensor::MatrixView<const T> x,
                      tensor::MatrixView<float> y, const MultiplyOptions& options, int chunk);
 
-/// Whether this build has cuSPARSE and it takes such operands: fp32, fewer than 2^31 entries, at least one.
+/// Whether this build has cuSPARSE and it takes such operands: fp32, fewer than 2^31 entries, at least one,
+/// and their number known to the host.
 [[nodiscard]] bool can_cusparse(const CsrView& a, Index cols, bool bf16) noexcept;
 /// cusparseSpMM with CUSPARSE_SPMM_CSR_ALG1, 2 or 3, on 32-bit offsets and weights made by weigh(). Where `a`
 /// has an identity, its offsets and the library's analysis are kept with the Device (plans.hpp).

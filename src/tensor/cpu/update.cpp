@@ -46,6 +46,7 @@ void adam_range(const AdamFactors& f, Range range, const float* gradient, float*
 }
 
 void ask_for(const float* row, std::size_t bytes) {
+  if (row == nullptr) return;
   const auto* line = reinterpret_cast<const char*>(row);
   for (std::size_t at = 0; at < std::min(bytes, kMostAhead); at += kLine) __builtin_prefetch(line + at);
 }
@@ -96,12 +97,15 @@ void gather_rows(device::Context& context, MatrixView<const float> from, std::sp
                  MatrixView<float> to) {
   const auto bytes = static_cast<std::size_t>(to.cols) * sizeof(float);
   if (bytes == 0) return;
-  const auto source = [&](Index r) { return from.row(rows[static_cast<std::size_t>(r)]); };
+  const auto source = [&](Index r) -> const float* {
+    const std::int32_t row = rows[static_cast<std::size_t>(r)];
+    return row >= 0 ? from.row(row) : nullptr;
+  };
   context.parallel_ranges(to.rows, kRowGrain, [&](Range range) {
     for (Index r = range.begin; r < range.end; ++r) {
       if (r + kGatherAhead < std::ssize(rows)) ask_for(source(r + kGatherAhead), bytes);
-      if (r < std::ssize(rows))
-        std::memcpy(to.row(r), source(r), bytes);
+      if (const float* row = r < std::ssize(rows) ? source(r) : nullptr; row != nullptr)
+        std::memcpy(to.row(r), row, bytes);
       else
         std::memset(to.row(r), 0, bytes);
     }

@@ -69,13 +69,14 @@ struct FillTail {
   const double* loss;
   double scale, weight;
   bool stop;
+  const StepInputs* inputs;  // null: as given
   float* tail;
 
   OPX_DEVICE void operator()() const {
     if (thread() != 0) return;
     tail[0] = static_cast<float>(*loss * scale);
-    tail[1] = static_cast<float>(weight);
-    tail[2] = stop ? 1.0F : 0.0F;
+    tail[1] = static_cast<float>(inputs != nullptr ? inputs->weight : weight);
+    tail[2] = (inputs != nullptr ? inputs->stop : stop) ? 1.0F : 0.0F;
   }
 };
 
@@ -212,9 +213,9 @@ void settle_step(device::Context& context, const StepSums& s, StepRecord* record
 }
 
 void fill_tail(device::Context& context, const double* loss, double scale, double weight, bool stop,
-               float* tail) {
+               float* tail, const StepInputs* inputs) {
   dg::launch(context.gpu(), context.gpu().compute(), {.blocks = 1, .threads = 32},
-             FillTail{loss, scale, weight, stop, tail});
+             FillTail{loss, scale, weight, stop, inputs, tail});
 }
 
 void settle_means(device::Context& context, const float* weight, std::span<const float> sums,

@@ -128,7 +128,8 @@ struct Gather {
     constexpr Index kStep = kQuads ? 4 : 1;
     for (Walk at = Walk::of_grid(to.rows, ceil_div(to.cols, kStep)); at.inside(); at.advance()) {
       const Index i = at.row(), j = at.col() * kStep;
-      const float* source = i < count ? from.row(rows[i]) : nullptr;
+      const Index row = i < count ? rows[i] : -1;
+      const float* source = row >= 0 ? from.row(row) : nullptr;
       if (kQuads && j + 4 <= to.cols) {
         Quad<float> four{};
         if (source != nullptr) four = *reinterpret_cast<const Quad<float>*>(source + j);

@@ -49,9 +49,10 @@ double inner_product(device::Context&, MatrixView<const float> a, MatrixView<con
 
 void gather_rows(device::Context&, MatrixView<const float> from, std::span<const std::int32_t> rows,
                  MatrixView<float> to) {
-  for (Index i = 0; i < to.rows; ++i)
-    for (Index j = 0; j < to.cols; ++j)
-      to(i, j) = i < std::ssize(rows) ? from(rows[static_cast<std::size_t>(i)], j) : 0.0F;
+  for (Index i = 0; i < to.rows; ++i) {
+    const Index row = i < std::ssize(rows) ? rows[static_cast<std::size_t>(i)] : -1;
+    for (Index j = 0; j < to.cols; ++j) to(i, j) = row >= 0 ? from(row, j) : 0.0F;
+  }
 }
 
 }  // namespace opx::tensor::ref

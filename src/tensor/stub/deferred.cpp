@@ -26,16 +26,20 @@ void sum_of_squares(device::Context&, std::span<const float>, double*) { refuse(
 void inner_product(device::Context&, MatrixView<const float>, MatrixView<const float>, float*) { refuse(); }
 void add_one_plus(device::Context&, const float*, MatrixView<const float>, MatrixView<float>) { refuse(); }
 void column_sums(device::Context&, MatrixView<const float>, std::span<const float>, Index, const double*,
-                 double*, double*) {
+                 double*, double*, const RowCounts*) {
   refuse();
 }
-void divide(device::Context&, std::span<double>, double) { refuse(); }
+void divide(device::Context&, std::span<double>, double, const RowCounts*) { refuse(); }
 void batch_moments(device::Context&, const BatchMoments&) { refuse(); }
 void running_moments(device::Context&, const BatchMoments&) { refuse(); }
+void batch_norm_backward(device::Context&, MatrixView<const float>, const Epilogue&, std::span<const float>,
+                         std::span<const float>, const RowCounts*, MatrixView<float>) {
+  refuse();
+}
 void convert(device::Context&, std::span<const float>, std::span<double>) { refuse(); }
 void convert(device::Context&, std::span<const double>, std::span<float>) { refuse(); }
 void settle_step(device::Context&, const StepSums&, StepRecord*) { refuse(); }
-void fill_tail(device::Context&, const double*, double, double, bool, float*) { refuse(); }
+void fill_tail(device::Context&, const double*, double, double, bool, float*, const StepInputs*) { refuse(); }
 void settle_means(device::Context&, const float*, std::span<const float>, std::span<const float>, double,
                   std::span<float>) {
   refuse();

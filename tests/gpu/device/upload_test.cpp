@@ -50,6 +50,30 @@ TEST_F(GpuUpload, EveryUseBringsItsOwn) {
         << use;
 }
 
+TEST_F(GpuUpload, RoomBehindAnArrayKeepsThePlacesOfOthers) {
+  Upload slot(context());
+  std::size_t place = 0, bytes = 0;
+  for (const std::size_t count : {100U, 3U, 0U}) {
+    const auto values = numbers(2, count), others = numbers(3, 5);
+    slot.begin();
+    const auto part = slot.add(std::span<const std::int32_t>(values), 100, -7);
+    (void)slot.add(std::span<const std::int32_t>(values), 200);
+    const auto other = slot.add(std::span<const std::int32_t>(others));
+    slot.send();
+    slot.receive();
+    std::vector<std::int32_t> expected = values;
+    expected.resize(100, -7);
+    EXPECT_EQ(host_copy(context(), std::span<const std::int32_t>(slot.there(part))), expected);
+    Buffer<std::byte> copy(context(), static_cast<Index>(slot.bytes()));
+    gpu().copy(copy.data(), slot.there(), slot.bytes(), gpu().compute());
+    EXPECT_EQ(host_copy(context(), std::span<const std::int32_t>(Upload::at(copy.data(), other))), others);
+    if (count == 100) place = other.offset, bytes = slot.bytes();
+    EXPECT_EQ(other.offset, place);
+    EXPECT_EQ(slot.bytes(), bytes);
+    slot.release();
+  }
+}
+
 TEST_F(GpuUpload, MemoryGrowsAndIsGivenBack) {
   const std::size_t before = context().memory().now();
   {

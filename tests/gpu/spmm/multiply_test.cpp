@@ -43,7 +43,19 @@ struct Features {
 };
 
 struct DeviceCsr {
-  DeviceCsr(device::Context& context, const CsrView& a) {
+  /// `spare`: room behind the entries, whose number the host then does not know.
+  DeviceCsr(device::Context& context, const CsrView& a, Index spare = 0) {
+    if (spare > 0) {
+      std::vector<LocalIndex> ids(a.col_ids.begin(), a.col_ids.end());
+      std::vector<float> values(a.values.begin(), a.values.end());
+      ids.resize(ids.size() + static_cast<std::size_t>(spare), LocalIndex{1} << 30);
+      if (!values.empty()) values.resize(ids.size(), kNaN);
+      csr.rows = a.rows, csr.cols = a.cols, csr.at_most = true;
+      csr.row_offsets = device::device_copy(context, a.row_offsets);
+      csr.col_ids = device::device_copy(context, std::span<const LocalIndex>(ids));
+      csr.values = device::device_copy(context, std::span<const float>(values));
+      return;
+    }
     csr.rows = a.rows, csr.cols = a.cols;
     csr.row_offsets = device::device_copy(context, a.row_offsets);
     csr.col_ids = device::device_copy(context, a.col_ids);
@@ -69,9 +81,10 @@ std::vector<float> draws(std::uint64_t seed, Index n) {
 class GpuSpmm : public test::GpuTest {
  protected:
   template <class T>
-  std::vector<float> run(Way way, const HostCsr& a, Form form, const Layout& layout, Features<float> y) {
+  std::vector<float> run(Way way, const HostCsr& a, Form form, const Layout& layout, Features<float> y,
+                         Index spare = 0) {
     const Features<T> x(a.cols, layout.cols, layout.cols + layout.x_pad, layout.shift, 5, kNaN);
-    const DeviceCsr on_device(context(), a.view());
+    const DeviceCsr on_device(context(), a.view(), spare);
     auto x_memory = device::device_copy(context(), std::span<const T>(x.store));
     auto y_memory = device::device_copy(context(), std::span<const float>(y.store));
     const auto row_scale = draws(21, form.row_scale ? a.rows : 0),
@@ -186,6 +199,22 @@ TEST_F(GpuSpmm, BordersOfChunks) {
     for (const Index cols : {2, 16, 40, 130})
       for (const bool accumulate : {false, true})
         check_all(of_degrees(degrees, 301), {.row_scale = true, .accumulate = accumulate}, {.cols = cols});
+}
+
+// A captured product serves matrices of other numbers of entries.
+TEST_F(GpuSpmm, RoomBehindTheEntriesChangesNothing) {
+  const std::vector<std::vector<Index>> shapes{
+      {0, 0, 0}, {32, 32, 32}, {31, 1, 33, 31, 0, 64, 1}, {0, 300, 0}, {1, 300, 1}};
+  for (const auto& degrees : shapes)
+    for (const Way way : {Way::kRows, Way::kChunks32, Way::kChunks128})
+      for (const Index spare : {1, 32, 500}) {
+        const HostCsr a = of_degrees(degrees, 301);
+        const Layout layout{.cols = 40};
+        const Features<float> y(a.rows, 40, 40, 0, 6, kGuard);
+        EXPECT_EQ(run<float>(way, a, {}, layout, y, spare), run<float>(way, a, {}, layout, y))
+            << static_cast<int>(way) << ", " << spare;
+        EXPECT_FALSE(gpu::can_cusparse(DeviceCsr(context(), a.view(), spare).csr.view(), 40, false));
+      }
 }
 
 TEST_F(GpuSpmm, PowerLaw) {

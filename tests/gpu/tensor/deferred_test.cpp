@@ -99,6 +99,94 @@ TEST_F(GpuDeferred, BatchMomentsAreThoseOfTheRows) {
   EXPECT_EQ(mean.back(), running_mean.back());
 }
 
+// What is read from the GPU's memory gives what arguments give: other rows are NaN.
+TEST_F(GpuDeferred, CountsInMemoryOfTheGpu) {
+  constexpr Index kRows = 700, kTotal = 900, kCols = 19;
+  auto q = Strided<float>::random(kRows, kCols, 1, 1), g = Strided<float>::random(kRows, kCols, 1, 2);
+  for (const Index valid : {kRows, Index{513}, Index{1}, Index{0}}) {
+    for (Index i = valid; i < kRows; ++i)
+      for (Index j = 0; j < kCols; ++j) q.view()(i, j) = g.view()(i, j) = std::nanf("");
+    const Index total = valid == 0 ? 0 : kTotal;
+    const auto n = static_cast<std::size_t>(kCols);
+    OnGpu<float> there(context(), q);
+    const std::vector<deferred::RowCounts> numbers{{.valid = valid, .total = total}};
+    VectorOnGpu<deferred::RowCounts> counts(context(), numbers);
+    const auto bias = random_vector(kCols, 2), gamma = random_vector(kCols, 3);
+    VectorOnGpu<float> b(context(), bias), scale(context(), gamma);
+    struct Answer {
+      std::vector<double> mean, squares;
+      std::vector<float> batch_mean, inverse, running_mean, running_var, dq;
+    };
+    const auto answer = [&](const deferred::RowCounts* at, deferred::RowCounts given) {
+      VectorOnGpu<double> sums(context(), std::vector<double>(n)), squares(context(), std::vector<double>(n));
+      VectorOnGpu<float> mean(context(), std::vector<float>(n)), inverse(context(), std::vector<float>(n)),
+          running_mean(context(), std::vector<float>(n, 0.5F)),
+          running_var(context(), std::vector<float>(n, 2.0F));
+      OnGpu<float> dq(context(), g);
+      const auto divisor = static_cast<double>(std::max<Index>(given.total, 1));
+      deferred::column_sums(context(), there.read(), b.read(), given.valid, nullptr, sums.span().data(),
+                            nullptr, at);
+      deferred::divide(context(), sums.span(), divisor, at);
+      deferred::column_sums(context(), there.read(), b.read(), given.valid, sums.span().data(), nullptr,
+                            squares.span().data(), at);
+      deferred::batch_moments(context(), {.mean = sums.span(),
+                                          .sum_squares = squares.span(),
+                                          .count = given.total,
+                                          .counts = at,
+                                          .epsilon = 1e-5F,
+                                          .momentum = 0.1,
+                                          .batch_mean = mean.span(),
+                                          .batch_inverse_std = inverse.span(),
+                                          .running_mean = running_mean.span(),
+                                          .running_var = running_var.span()});
+      Epilogue e;
+      e.norm = Norm::kBatch;
+      e.bias = b.read(), e.gamma = scale.read();
+      e.batch_mean = mean.read(), e.batch_inverse_std = inverse.read();
+      if (at != nullptr)
+        deferred::batch_norm_backward(context(), there.read(), e, scale.read(), b.read(), at, dq.view());
+      else
+        batch_norm_backward(context(), there.read(), e, scale.read(), b.read(),
+                            std::max<Index>(given.total, 1), given.valid, dq.view());
+      Answer out{sums.back(),         squares.back(),     mean.back(), inverse.back(),
+                 running_mean.back(), running_var.back(), {}};
+      const auto rows = dq.back();
+      for (Index i = 0; i < kRows; ++i)
+        for (Index j = 0; j < kCols; ++j) out.dq.push_back(rows.read()(i, j));
+      return out;
+    };
+    const Answer got = answer(counts.read().data(), {}), want = answer(nullptr, numbers[0]);
+    const auto expect_near = [&](const auto& a, const auto& b_) {
+      ASSERT_EQ(a.size(), b_.size());
+      for (std::size_t i = 0; i < a.size(); ++i)
+        EXPECT_NEAR(a[i], b_[i], 1e-5 * std::max(1.0, std::abs(static_cast<double>(b_[i])))) << valid;
+    };
+    expect_near(got.mean, want.mean);
+    expect_near(got.squares, want.squares);
+    expect_near(got.batch_mean, want.batch_mean);
+    expect_near(got.inverse, want.inverse);
+    expect_near(got.running_mean, want.running_mean);
+    expect_near(got.running_var, want.running_var);
+    expect_near(got.dq, want.dq);
+    if (valid == kRows) {
+      EXPECT_EQ(got.mean, want.mean);
+      EXPECT_EQ(got.dq, want.dq);
+    }
+  }
+}
+
+TEST_F(GpuDeferred, TheTailTakesWhatIsInMemoryOfTheGpu) {
+  VectorOnGpu<double> loss(context(), {3.0});
+  VectorOnGpu<float> tail(context(), std::vector<float>(3, -1.0F));
+  deferred::fill_tail(context(), loss.span().data(), 2.0, 5.0, true, tail.span().data());
+  EXPECT_EQ(tail.back(), (std::vector<float>{6, 5, 1}));
+  const std::vector<deferred::StepInputs> step{{.learning_rate = 1, .weight = 7, .stop = false}};
+  VectorOnGpu<deferred::StepInputs> inputs(context(), step);
+  deferred::fill_tail(context(), loss.span().data(), 2.0, 5.0, true, tail.span().data(),
+                      inputs.read().data());
+  EXPECT_EQ(tail.back(), (std::vector<float>{6, 7, 0}));
+}
+
 /// Parameters of several sizes, one after the other, as deferred updates and the plain ones take them.
 struct Slots {
   std::vector<std::vector<float>> gradient, value, first, second;
