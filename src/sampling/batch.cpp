@@ -76,7 +76,7 @@ void BatchBuilder::build(Index epoch, Index index, Batch& out) {
   const double start = base::now_seconds();
   State& s = *state_;
   s.sampler.draw(epoch, index, s.selection);
-  if (s.options.equal_rows) s.selection.block_rows = s.sampler.most_block_rows();
+  if (s.plan.options.equal_rows) s.selection.block_rows = s.sampler.most_block_rows();
   s.order.set(s.selection);
   out.epoch = epoch;
   out.index = index;
