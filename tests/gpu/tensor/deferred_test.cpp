@@ -141,7 +141,7 @@ TEST_F(GpuDeferred, CountsInMemoryOfTheGpu) {
                                           .running_var = running_var.span()});
       Epilogue e;
       e.norm = Norm::kBatch;
-      e.bias = b.read(), e.gamma = scale.read();
+      e.bias = b.read(), e.gamma = scale.read(), e.beta = b.read();
       e.batch_mean = mean.read(), e.batch_inverse_std = inverse.read();
       if (at != nullptr)
         deferred::batch_norm_backward(context(), there.read(), e, scale.read(), b.read(), at, dq.view());
