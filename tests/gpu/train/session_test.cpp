@@ -139,6 +139,29 @@ TEST_F(GpuSession, MiniBatchesResume) {
   EXPECT_EQ(predict_on(true, whole.run_dir), predict_on(false, whole.run_dir));
 }
 
+// The run that goes on captures at other steps than the whole one.
+TEST_F(GpuSession, CapturedMiniBatchesResume) {
+  const auto mini = [&](const std::string& run, const std::string& graph) {
+    RunConfig c = config_of(run, true);
+    c.mode = "mini";
+    c.mini.batch_ratio = 0.25;
+    c.cuda_graph = graph;
+    return c;
+  };
+  const TrainResult whole = run(1, mini("graph", "on")), ever = run(1, mini("as-ever", "off"));
+  EXPECT_NEAR(whole.final_loss, ever.final_loss, 1e-6 * ever.final_loss);
+  RunConfig first = mini("graph-cut", "on"), second = first;
+  int asked = 0;
+  Hooks hooks;
+  hooks.stop_requested = [&] { return ++asked >= 7; };  // within the second of four epochs
+  device::Context own({.threads = 1, .gpu = 0});
+  const auto world = comm::self_communicator();
+  EXPECT_THROW((void)train(own, *world, first, hooks), base::Interrupted);
+  second.resume = first.run_dir;
+  EXPECT_EQ(run(1, second).final_loss, whole.final_loss) << "resume is bit-equal";
+  for (const char* name : kTensors) EXPECT_EQ(tensor_of(first.run_dir, name), tensor_of(whole.run_dir, name));
+}
+
 TEST_F(GpuSession, RanksShareTheGpu) {
   RunConfig config = config_of("ranks", true);
   config.epochs = 2;
