@@ -258,6 +258,19 @@ class Aggregator::Pass {
     on_streams_ ? request.hand_on() : request.wait();
   }
 
+  /// Ends the collective `before` for the next stage, over `group`. Where that is one rank the stage is left
+  /// out: what it would make is what it was given.
+  bool left_out(const comm::Communicator& group, comm::Request& before, std::string_view label,
+                std::span<T> given, std::span<T>& made) {
+    if (group.size() > 1) {
+      hand_on(before, label);
+      return false;
+    }
+    if (!on_streams_) finish(before, label);
+    made = given;
+    return true;
+  }
+
   void plan(int panels, int q) {
     Panel& panel = at(q);
     for (int j = 0; j < groups_.c.size(); ++j) {
@@ -317,12 +330,8 @@ class Aggregator::Pass {
   void start_gather(Index q) {
     if (!exists(q) || !sends_features()) return;
     Panel& panel = at(q);
-    if (groups_.gather.size() == 1) {
-      if (!on_streams_) finish(panel.columns, detail::kToColumns);
-      panel.gathered = panel.column_rows;
+    if (left_out(groups_.gather, panel.columns, detail::kToColumns, panel.column_rows, panel.gathered))
       return;
-    }
-    hand_on(panel.columns, detail::kToColumns);
     base::PhaseScope scope(context_.clock(), base::Phase::kComm, detail::kGather);
     panel.gathered =
         scratch<T>(Workspace::kGathered, q, std::ssize(panel.column_rows) * groups_.gather.size());
@@ -392,12 +401,7 @@ class Aggregator::Pass {
   void start_return(Index q) {
     if (!exists(q) || !sends_sums()) return;
     Panel& panel = at(q);
-    if (groups_.c.size() == 1) {
-      if (!on_streams_) finish(panel.reduce, detail::kReduce);
-      panel.back = panel.summed;
-      return;
-    }
-    hand_on(panel.reduce, detail::kReduce);
+    if (left_out(groups_.c, panel.reduce, detail::kReduce, panel.summed, panel.back)) return;
     base::PhaseScope scope(context_.clock(), base::Phase::kComm, detail::kToRows);
     panel.back = scratch<T>(Workspace::kReturned, q, rows_out() * panel.total);
     panel.returned =

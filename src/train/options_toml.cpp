@@ -88,8 +88,7 @@ class Reader {
     const std::string what = fmt::format("{}:{}: {}", file_, node.source().begin.line, option.key);
     OPX_REQUIRE(std::visit(Setter{node}, option.field(config_)), InvalidArgument, "{} is {}; it takes {}",
                 what,
-                node.is_value() ? fmt::format("a {} of the wrong kind or size", type_of(node))
-                                : fmt::format("a {}", type_of(node)),
+                fmt::format("of type {}{}", type_of(node), node.is_value() ? ", or out of its range" : ""),
                 type_name(option));
     detail::check_value(option, config_, what);
     if (given_ != nullptr) given_->add(option, what);
@@ -137,6 +136,7 @@ void read_toml_text(RunConfig& config, std::string_view text, const std::string&
 void read_toml(RunConfig& config, const std::filesystem::path& file, GivenOptions* given) {
   std::ifstream stream(file, std::ios::binary);
   OPX_REQUIRE(stream.good(), InputError, "{}: cannot be opened", file.string());
+  OPX_REQUIRE(!std::filesystem::is_directory(file), InputError, "{}: is a folder, not a file", file.string());
   std::ostringstream text;
   text << stream.rdbuf();
   OPX_REQUIRE(!stream.bad(), InputError, "{}: cannot be read", file.string());

@@ -15,6 +15,7 @@
 #include "support/ranks.hpp"
 #include "support/reference_model.hpp"
 #include "support/train_case.hpp"
+#include "support/train_curve.hpp"
 #include "train/memory_model.hpp"
 #include "train/mini_trainer.hpp"
 #include "train/trainer.hpp"
@@ -59,63 +60,21 @@ RunConfig for_grid(RunConfig config, const layout::Grid& grid) {
   return config;
 }
 
-struct Curve {
-  std::vector<double> losses, norms;
-  std::map<std::string, std::vector<float>> first_gradients, last_values;
-  Evaluation evaluation;
-  BatchCounts counts;
-};
-
-std::vector<float> copy(tensor::MatrixView<const float> m) { return {m.data, m.data + m.size()}; }
+using test::Curve;
+using test::distance;
+using test::loss_distance;
 
 Curve run(comm::Communicator& world, const layout::Grid& grid, const graph::Store& store,
           const RunConfig& config) {
   device::Context context({.threads = 1});
   parallel::ProcessGrid process_grid(world, grid);
   MiniTrainer trainer(context, process_grid, store, config);
-  model::Parameters& parameters = trainer.network().parameters();
-  Curve curve;
-  for (int epoch = 0; epoch < config.epochs; ++epoch)
-    for (Index s = 0; s < trainer.steps_per_epoch(); ++s) {
-      const TrainerBase::Step step = trainer.step({epoch, s}, false);
-      curve.losses.push_back(step.loss);
-      curve.norms.push_back(step.gradient_norm);
-      if (!curve.first_gradients.empty()) continue;
-      for (const auto& entry : parameters.entries())
-        if (entry.spec.trained) curve.first_gradients[entry.spec.name] = copy(parameters.gradient(entry));
-    }
-  for (const auto& entry : parameters.entries())
-    curve.last_values[entry.spec.name] = copy(parameters.value(entry));
-  curve.evaluation = trainer.evaluate();
-  curve.counts = trainer.counts();
-  return curve;
+  return test::train_curve(trainer, config.epochs);
 }
 
 Curve reference(const graph::Store& store, const RunConfig& config) {
   const auto self = comm::self_communicator();
   return run(*self, layout::Grid{}, store, config);
-}
-
-/// The worst tensor's largest |a - b| over its largest |b|.
-double distance(const std::map<std::string, std::vector<float>>& a,
-                const std::map<std::string, std::vector<float>>& b) {
-  double worst = 0;
-  for (const auto& [name, values] : b) {
-    double scale = 0, far = 0;
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      scale = std::max(scale, std::abs(static_cast<double>(values[i])));
-      far = std::max(far, std::abs(static_cast<double>(values[i]) - static_cast<double>(a.at(name)[i])));
-    }
-    if (scale > 1e-6) worst = std::max(worst, far / scale);  // a bias before batch norm has rounding alone
-  }
-  return worst;
-}
-
-double loss_distance(const Curve& a, const Curve& b) {
-  double worst = a.losses.size() == b.losses.size() ? 0 : 1e9;
-  for (std::size_t s = 0; s < std::min(a.losses.size(), b.losses.size()); ++s)
-    worst = std::max(worst, std::abs(a.losses[s] - b.losses[s]) / std::abs(b.losses[s]));
-  return worst;
 }
 
 std::vector<layout::Grid> grids_of(int ranks) {

@@ -12,6 +12,7 @@
 #include "parallel/scheme_words.hpp"
 #include "support/ranks.hpp"
 #include "support/train_case.hpp"
+#include "support/train_curve.hpp"
 #include "train/trainer.hpp"
 
 namespace opx::train {
@@ -20,51 +21,19 @@ namespace {
 constexpr Index kVertices = 61;
 constexpr double kTolerance = 1e-4;  // relative; what is reached is recorded as a property of each test
 
-struct Curve {
-  std::vector<double> losses;
-  std::map<std::string, std::vector<float>> first_gradients, last_values;
-  Evaluation evaluation;
-};
-
-std::vector<float> copy(tensor::MatrixView<const float> m) { return {m.data, m.data + m.size()}; }
+using test::Curve;
+using test::distance;
+using test::loss_distance;
 
 Curve run(comm::Communicator& world, const layout::Grid& grid, const graph::Store& store,
           const RunConfig& config) {
   device::Context context({.threads = 1});
   parallel::ProcessGrid process_grid(world, grid);
   Trainer trainer(context, process_grid, store, config);
-  model::Parameters& parameters = trainer.network().parameters();
   Curve curve;
   (void)trainer.gradients(0);
-  for (const auto& entry : parameters.entries())
-    if (entry.spec.trained) curve.first_gradients[entry.spec.name] = copy(parameters.gradient(entry));
-  for (int epoch = 0; epoch < config.epochs; ++epoch) curve.losses.push_back(trainer.step(epoch).loss);
-  for (const auto& entry : parameters.entries())
-    curve.last_values[entry.spec.name] = copy(parameters.value(entry));
-  curve.evaluation = trainer.evaluate();
-  return curve;
-}
-
-/// The worst tensor's largest |a - b| over its largest |b|.
-double distance(const std::map<std::string, std::vector<float>>& a,
-                const std::map<std::string, std::vector<float>>& b) {
-  double worst = 0;
-  for (const auto& [name, values] : b) {
-    double scale = 0, far = 0;
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      scale = std::max(scale, std::abs(static_cast<double>(values[i])));
-      far = std::max(far, std::abs(static_cast<double>(values[i]) - static_cast<double>(a.at(name)[i])));
-    }
-    if (far > 0) worst = std::max(worst, far / scale);  // 0 / 0: a bias before batch norm
-  }
-  return worst;
-}
-
-double loss_distance(const Curve& a, const Curve& b) {
-  double worst = 0;
-  for (std::size_t e = 0; e < b.losses.size(); ++e)
-    worst = std::max(worst, std::abs(a.losses[e] - b.losses[e]) / std::abs(b.losses[e]));
-  return worst;
+  curve.first_gradients = test::gradients_of(trainer);
+  return test::train_curve(trainer, config.epochs, std::move(curve));
 }
 
 Curve reference(const graph::Store& store, const RunConfig& config) {

@@ -131,6 +131,9 @@ class Usage(support.Case):
         file.write_text("epochs = = 3\n")
         self.fails(2, r"run\.toml:1", "train", "x.opx", "--config", file)
         self.fails(3, "cannot be opened", "train", "x.opx", "--config", "missing.toml")
+        self.fails(3, "is a folder, not a file", "train", "x.opx", "--config", ".")
+        file.write_text("epochs = 1.5\n")
+        self.fails(2, r"run\.toml:1: epochs is of type floating-point, or out of its range; it takes INT", "train", "x.opx", "--config", file)
 
     def test_flags_win_over_the_file(self):
         self.generate()

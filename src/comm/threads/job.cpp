@@ -162,6 +162,7 @@ void run_threads(int ranks, const CommOptions& options, base::FunctionRef<void(C
     threads::run_rank(job, world, 0, body);
   } else {
     std::vector<std::jthread> started;
+    started.reserve(static_cast<std::size_t>(ranks));
     for (int r = 0; r < ranks; ++r) {
       started.emplace_back([&job, &world, r, body] { threads::run_thread(job, world, r, body); });
     }

@@ -13,6 +13,7 @@
 #include "comm/threads/job.hpp"
 #include "support/gpu.hpp"
 #include "support/train_case.hpp"
+#include "support/train_curve.hpp"
 #include "train/mini_trainer.hpp"
 #include "train/trainer.hpp"
 
@@ -59,12 +60,7 @@ RunConfig config_of(const Scenario& s) {
   return config;
 }
 
-struct Curve {
-  std::vector<double> losses, norms;
-  std::vector<float> parameters;
-  Evaluation evaluation;
-  BatchCounts counts;
-};
+using test::Curve;
 
 Curve run(device::Context& context, comm::Communicator& world, const layout::Grid& grid,
           const graph::Store& store, const RunConfig& config) {
@@ -72,18 +68,7 @@ Curve run(device::Context& context, comm::Communicator& world, const layout::Gri
   if (context.on_gpu()) staged = comm::staged_communicator(context, world);
   parallel::ProcessGrid process_grid(staged ? *staged : world, grid);
   MiniTrainer trainer(context, process_grid, store, config);
-  Curve curve;
-  for (int epoch = 0; epoch < config.epochs; ++epoch)
-    for (Index s = 0; s < trainer.steps_per_epoch(); ++s) {
-      const TrainerBase::Step step = trainer.step({epoch, s}, false);
-      curve.losses.push_back(step.loss);
-      curve.norms.push_back(step.gradient_norm);
-    }
-  curve.parameters =
-      device::host_copy(context, std::span<const float>(trainer.network().parameters().values()));
-  curve.evaluation = trainer.evaluate();
-  curve.counts = trainer.counts();
-  return curve;
+  return test::train_curve(trainer, config.epochs);
 }
 
 Curve run_alone(device::Context& context, const graph::Store& store, const RunConfig& config) {

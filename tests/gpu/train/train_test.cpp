@@ -15,6 +15,7 @@
 #include "comm/threads/job.hpp"
 #include "support/gpu.hpp"
 #include "support/train_case.hpp"
+#include "support/train_curve.hpp"
 #include "train/trainer.hpp"
 
 namespace opx::train {
@@ -23,11 +24,7 @@ namespace {
 constexpr Index kVertices = 61;
 constexpr double kTolerance = 1e-4;  // relative, of a loss: sums in other orders, 20 updates on
 
-struct Curve {
-  std::vector<double> losses, norms;
-  std::vector<float> parameters;
-  double valid_loss = 0, valid_accuracy = 0;
-};
+using test::Curve;
 
 Curve run(device::Context& context, comm::Communicator& world, const layout::Grid& grid,
           const graph::Store& store, const RunConfig& config) {
@@ -35,24 +32,7 @@ Curve run(device::Context& context, comm::Communicator& world, const layout::Gri
   if (context.on_gpu()) staged = comm::staged_communicator(context, world);
   parallel::ProcessGrid process_grid(staged ? *staged : world, grid);
   Trainer trainer(context, process_grid, store, config);
-  Curve curve;
-  for (int epoch = 0; epoch < config.epochs; ++epoch) {
-    const TrainerBase::Step step = trainer.step(epoch);
-    curve.losses.push_back(step.loss);
-    curve.norms.push_back(step.gradient_norm);
-  }
-  const Evaluation evaluation = trainer.evaluate();
-  curve.valid_loss = evaluation.loss[1];
-  curve.valid_accuracy = evaluation.metrics[1].at(trainer.metric());
-  model::Parameters& parameters = trainer.network().parameters();
-  for (const auto& entry : parameters.entries()) {
-    if (!entry.spec.trained) continue;
-    const auto value = parameters.value(entry);
-    const auto copy = device::host_copy(
-        context, std::span<const float>(value.data, static_cast<std::size_t>(value.size())));
-    curve.parameters.insert(curve.parameters.end(), copy.begin(), copy.end());
-  }
-  return curve;
+  return test::train_curve(trainer, config.epochs);
 }
 
 Curve run_alone(device::Context& context, const graph::Store& store, const RunConfig& config) {
@@ -67,8 +47,10 @@ void expect_close(const Curve& got, const Curve& want, const std::string& what) 
         << what << ", epoch " << e;
     EXPECT_NEAR(got.norms[e], want.norms[e], 1e-3 * want.norms[e]) << what << ", epoch " << e;
   }
-  EXPECT_NEAR(got.valid_loss, want.valid_loss, 1e-3 * std::abs(want.valid_loss)) << what;
-  EXPECT_NEAR(got.valid_accuracy, want.valid_accuracy, 0.04) << what;
+  EXPECT_NEAR(got.evaluation.loss[1], want.evaluation.loss[1], 1e-3 * std::abs(want.evaluation.loss[1]))
+      << what;
+  EXPECT_NEAR(got.evaluation.metrics[1].at(got.metric), want.evaluation.metrics[1].at(want.metric), 0.04)
+      << what;
 }
 
 struct Scenario {
@@ -137,21 +119,21 @@ TEST_F(GpuTrain, TwoRunsAreEqualToTheBit) {
     const Curve a = run_alone(context(), store, config), b = run_alone(context(), store, config);
     EXPECT_EQ(a.losses, b.losses) << s.name;
     EXPECT_EQ(a.parameters, b.parameters) << s.name;
-    EXPECT_EQ(a.valid_loss, b.valid_loss) << s.name;
+    EXPECT_EQ(a.evaluation.loss[1], b.evaluation.loss[1]) << s.name;
   }
 }
 
 void expect_same_run(const Curve& got, const Curve& want, const std::string& what) {
   EXPECT_EQ(got.losses, want.losses) << what;
   EXPECT_EQ(got.parameters, want.parameters) << what;
-  EXPECT_EQ(got.valid_loss, want.valid_loss) << what;
+  EXPECT_EQ(got.evaluation.loss[1], want.evaluation.loss[1]) << what;
 }
 
 void expect_rounded_alike(const Curve& got, const Curve& want, const std::string& what) {
   constexpr float kRounding = 1e-6F;
   EXPECT_THAT(got.losses, testing::Pointwise(testing::DoubleNear(kRounding), want.losses)) << what;
   EXPECT_THAT(got.parameters, testing::Pointwise(testing::FloatNear(kRounding), want.parameters)) << what;
-  EXPECT_NEAR(got.valid_loss, want.valid_loss, kRounding) << what;
+  EXPECT_NEAR(got.evaluation.loss[1], want.evaluation.loss[1], kRounding) << what;
 }
 
 // Features in the host's memory give the bits of features in the GPU's, but for GCN that recomputes A X of an
