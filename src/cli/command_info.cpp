@@ -72,8 +72,10 @@ class Info : public Command {
     const graph::DegreeSummary degrees = graph::summarise_degrees(context, *store);
     Json json = store_json(info, degrees);
     std::string text = counts_text(info, degrees);
-    OPX_REQUIRE(device_ != "cpu" || (features_on_ == "device" && gpu_memory_.empty()), InvalidArgument,
-                "--features-on and --gpu-memory are for the plan of a GPU: --device cuda");
+    OPX_REQUIRE(
+        device_ != "cpu" || (features_on_ == "device" && build_batches_ == "auto" && gpu_memory_.empty()),
+        InvalidArgument,
+        "--features-on, --build-batches and --gpu-memory are for the plan of a GPU: --device cuda");
     if (device_ == "cpu")
       add_memory(info, json, text);
     else
@@ -119,6 +121,9 @@ class Info : public Command {
         ->type_name("SIZE");
     sub.add_option("--features-on", features_on_, "Of the GPU's plan: device or host [device]")
         ->check(CLI::IsMember({"device", "host"}));
+    sub.add_option("--build-batches", build_batches_,
+                   "Of the GPU's plan, mode mini: auto, cpu or gpu, as train has it [auto]")
+        ->check(CLI::IsMember({"auto", "cpu", "gpu"}));
     sub.add_option("--wire", wire_, "Type on the wire, for memory [fp32]")
         ->check(CLI::IsMember({"fp32", "bf16"}));
     sub.add_option("--seed", seed_, "Seed of the policies that are compared [0]")->type_name("INT");
@@ -139,7 +144,7 @@ class Info : public Command {
     config.wire = wire_;
     if (info.feature_dim > 0) config.features_on = features_on_;
     if (info.feature_dim == 0) config.model.features = "learned";
-    if (mini) config.mode = "mini";
+    if (mini) config.mode = "mini", config.mini.build_batches = build_batches_;
     if (mini && batch_ratio_ > 0) config.mini.batch_ratio = batch_ratio_;
     train::resolve(config);
     train::validate(config);
@@ -214,7 +219,7 @@ class Info : public Command {
   bool schemes_ = false, provenance_ = false, verify_ = false;
   std::uint64_t seed_ = 0;
   double batch_ratio_ = 0;
-  std::string device_ = "cpu", gpu_memory_, wire_ = "fp32", features_on_ = "device";
+  std::string device_ = "cpu", gpu_memory_, wire_ = "fp32", features_on_ = "device", build_batches_ = "auto";
   train::ModelConfig model_;
 };
 

@@ -71,7 +71,8 @@ BatchSource::BatchSource(const SampleData& data, const RunConfig& config,
   sampling::SamplerOptions of_sampler = sampler_options(config, data.store.info().vertices);
   of_sampler.ranks_here = data.ranks_here;
   sampler_ = sampling::make_sampler(data.store, grid, blocks, of_sampler);
-  builder_ = std::make_unique<sampling::BatchBuilder>(context_, data.shard, data.store, *sampler_, options);
+  builder_ = std::make_unique<sampling::BatchBuilder>(data.shard_there ? *data.gpu : context_, data.shard,
+                                                      data.store, *sampler_, options);
   slots_.resize(static_cast<std::size_t>(depth_) + 1);
   for (Slot& slot : slots_) slot.allocate(context_, sampler_->most_block_rows(), data_, self_normalised_);
 }
@@ -142,7 +143,8 @@ void BatchSource::fill(int index, sampling::Batch& batch) {
   const Index padded = data_.fixed_shape ? shape_.rows : rows;
   fill_rows(slot, batch, padded);
   if (slot.upload) {
-    slot.upload->send(sample_of(slot, batch, padded), data_.fixed_shape ? &shape_ : nullptr);
+    slot.upload->send(sample_of(slot, batch, padded), data_.fixed_shape ? &shape_ : nullptr,
+                      data_.shard_there);
     if (slot.input) slot.input->send(context_, batch.local_row, rows);
     return;
   }
@@ -236,9 +238,11 @@ void BatchSource::gather(const Sample& sample) {
 }
 
 void BatchSource::release() {
-  if (in_use_ != nullptr && in_use_->upload) in_use_->upload->release();
-  if (in_use_ != nullptr && in_use_->input) in_use_->input->release();
-  in_use_ = nullptr;
+  Slot* slot = std::exchange(in_use_, nullptr);
+  if (slot == nullptr || !slot->upload) return;
+  slot->upload->release();
+  if (slot->input) slot->input->release();
+  if (data_.shard_there) sampling::release(*data_.gpu, *batch_in_use_);
 }
 
 Sample BatchSource::next(sampling::Ticket ticket) {
@@ -249,6 +253,7 @@ Sample BatchSource::next(sampling::Ticket ticket) {
   Slot& slot = slots_[static_cast<std::size_t>(item.slot)];
   if (data_.fixed_shape) return fixed(slot, ticket);
   in_use_ = &slot;
+  batch_in_use_ = item.batch;
   return in_use_->upload ? received(*in_use_)
                          : sample_of(*in_use_, *item.batch, item.batch->shard.block_rows);
 }

@@ -25,7 +25,7 @@ namespace opx::train {
 /// One sub-batch on this rank; everything has shard.block_rows rows, padding last (features 0, used by
 /// nobody), in memory of the context of the step.
 struct Sample {
-  sampling::Batch* batch = nullptr;                ///< host memory
+  sampling::Batch* batch = nullptr;                ///< host memory, but for tiles that were cut on the GPU
   const layout::GraphShard* shard = nullptr;       ///< the batch's, in memory of the step's context
   tensor::MatrixView<float> features, aggregated;  ///< empty where the model does not read them
   std::span<const Index> positions;
@@ -56,6 +56,7 @@ struct SampleData {
   bool host_input = false;            ///< there: X and A X are in host memory, rows of them are sent
   /// There: samples of one shape (train/fixed_shape.hpp), those of a step each at an address of its own.
   bool fixed_shape = false;
+  bool shard_there = false;  ///< `shard` is in memory of the GPU: tiles are cut there
 };
 
 /// Which sub-batches of an epoch a replica takes: `accumulate` of every `per_step` from `first` on.
@@ -69,10 +70,10 @@ struct Turn {
 class SampleUpload;
 class FixedSample;
 
-/// On a GPU the builder's thread sends what it made through page-locked memory on the copy stream; rows of
-/// features are gathered there from those of the graph (host_input: by the builder's thread, and sent too). A
-/// sample is valid for what is put on the compute stream before the next next(); one of fixed shape until the
-/// same turn of the next step, but for `batch`.
+/// On a GPU the builder's thread sends what it made through page-locked memory on the copy stream, but for
+/// tiles that it cut there; rows of features are gathered there from those of the graph (host_input: by the
+/// builder's thread, and sent too). A sample is valid for what is put on the compute stream before the next
+/// next(); one of fixed shape until the same turn of the next step, but for `batch`.
 class BatchSource {
  public:
   /// Makes sampler and builder; nothing is drawn yet. No communication; what reading throws is for the caller
@@ -125,6 +126,7 @@ class BatchSource {
   Slot* in_use_ = nullptr;
   FixedShape shape_;  ///< the builder thread's, once it runs
   std::vector<std::unique_ptr<FixedSample>> fixed_;
+  sampling::Batch* batch_in_use_ = nullptr;
   tensor::Matrix<float> features_there_, aggregated_there_;  ///< rows of the sample in use, on a GPU
   sampling::Ticket expected_;
   base::TraceWriter* trace_ = nullptr;

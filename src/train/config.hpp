@@ -51,13 +51,14 @@ struct MiniConfig {
   int accumulate = 1;                  ///< sub-batches of a replica in a step
   int pipeline_depth = 1;              ///< sub-batches built ahead
   int sampler_threads = 1;
-  std::string lr_scaling = "none";  ///< none | linear | sqrt, with the sub-batches of a step
-  double hub_share = 0.05;          ///< sampler train: share of a batch that are hubs
-  double train_share = 0;           ///< sampler train: most training vertices in a batch; 0: no such bound
-  int walk_length = 4;              ///< sampler saint-walk
-  int presamples = 50;              ///< sampler saint-walk: epochs of draws behind its normalisers
-  bool all_rows = false;            ///< of the last layer, also those that no loss reads
-  bool sampled_eval = false;        ///< evaluate on sub-batches instead of the full graph
+  std::string build_batches = "auto";  ///< of a run on a GPU: auto (cuts_on_gpu()) | cpu | gpu
+  std::string lr_scaling = "none";     ///< none | linear | sqrt, with the sub-batches of a step
+  double hub_share = 0.05;             ///< sampler train: share of a batch that are hubs
+  double train_share = 0;              ///< sampler train: most training vertices in a batch; 0: no such bound
+  int walk_length = 4;                 ///< sampler saint-walk
+  int presamples = 50;                 ///< sampler saint-walk: epochs of draws behind its normalisers
+  bool all_rows = false;               ///< of the last layer, also those that no loss reads
+  bool sampled_eval = false;           ///< evaluate on sub-batches instead of the full graph
   int checkpoint_every_steps = 0;
 };
 

@@ -70,7 +70,7 @@ class Planner {
   GpuMemoryPlan plan() {
     const bool mini = config_.mode == "mini";
     const Index rows = mini ? out_.batch_rows : parts_.rows();
-    on_device("shards", parts_.adjacency(!mini));
+    on_device("shards", parts_.adjacency(!mini || cuts_on_gpu(config_)));
     on_device("features and labels", features() + truth(parts_, info_));
     on_device("activations", parts_.training_pass(rows) + (mini ? parts_.panel(rows) : 0));
     if (mini) add_batches(rows);
@@ -119,30 +119,44 @@ class Planner {
   void add_batches(Index rows) {
     const MiniConfig& mini = config_.mini;
     const std::int64_t input = kFloat * rows * parts_.constant_columns(), slots = mini.pipeline_depth + 1;
-    on_device("batches", slots * parts_.upload(rows, true) + (on_host() ? slots : 1) * input);
-    on_device("evaluation", mini.sampled_eval ? parts_.upload(rows, false) + input
+    on_device("batches", slots * batch(rows, true) + (on_host() ? slots : 1) * input + cutter(rows));
+    on_device("evaluation", mini.sampled_eval ? batch(rows, false) + input + cutter(rows)
                                               : kFloat * parts_.rows() * parts_.tape().evaluation());
   }
   void add_host() {
     beside("labels and splits", truth(parts_, info_));
     beside("logits of an evaluation", kFloat * parts_.rows() * spec_.widths.back());
-    beside("load: tiles and features before they are copied",
-           out_.device.front().bytes + kFloat * parts_.rows() * parts_.width(0));
+    const std::int64_t features = kFloat * parts_.rows() * parts_.width(0), tiles = out_.device.front().bytes;
+    if (cuts_here()) {
+      beside("tiles that sub-batches are cut from", tiles);
+      beside("load: features before they are copied", features);
+    } else {
+      beside("load: tiles and features before they are copied", tiles + features);
+    }
     beside("page-locked pieces of copies", kStaging);
     out_.pinned = kStaging;
     if (config_.mode == "mini") add_builder();
     if (!on_host()) return;
-    const std::int64_t features = kFloat * parts_.rows() * parts_.constant_columns();
-    beside("features, page-locked", features);
-    out_.pinned += features;
+    const std::int64_t locked = kFloat * parts_.rows() * parts_.constant_columns();
+    beside("features, page-locked", locked);
+    out_.pinned += locked;
   }
 
-  /// The tiles that sub-batches are cut from are those of the load, which stay.
+  /// Whether the CPU cuts sub-batches, out of tiles that stay in host memory.
+  [[nodiscard]] bool cuts_here() const { return config_.mode == "mini" && !cuts_on_gpu(config_); }
+  /// On the GPU.
+  [[nodiscard]] std::int64_t batch(Index rows, bool backward) const {
+    return parts_.tiles(rows, backward) + parts_.upload(rows);
+  }
+  [[nodiscard]] std::int64_t cutter(Index rows) const { return cuts_here() ? 0 : parts_.cutter(rows); }
   void add_builder() {
     const Index rows = out_.batch_rows, slots = config_.mini.pipeline_depth + 1;
-    const std::int64_t input = on_host() ? kFloat * rows * parts_.constant_columns() : 0,
-                       sent = slots * (parts_.upload(rows, true) + input);
-    beside("sub-batches while they are cut", slots * parts_.upload(rows, true) + parts_.scratch(rows));
+    const std::int64_t input = on_host() ? kFloat * rows * parts_.constant_columns() : 0;
+    const std::int64_t tiles = cuts_here() ? slots * parts_.tiles(rows, true) : 0;
+    const std::int64_t drawn = cuts_here() ? 0 : parts_.drawn(rows);
+    const std::int64_t sent = slots * (parts_.upload(rows) + input) + tiles + drawn;
+    beside("sub-batches while they are built",
+           tiles + slots * parts_.upload(rows) + (cuts_here() ? parts_.scratch(rows) : 0));
     beside("sub-batches, page-locked", sent);
     out_.pinned += sent;
   }
@@ -208,9 +222,13 @@ std::vector<MemoryRemedy> memory_remedies(const graph::StoreInfo& info, const la
   const bool given = config.model.features == "given" && config.scheme == "scatter";
   if (given && config.features_on == "device")
     consider("--features-on host", [](RunConfig& c) { c.features_on = "host"; });
-  if (config.mode == "full" && given) consider("--mode mini", [](RunConfig& c) { c.mode = "mini"; });
+  if (config.mode == "full" && given)
+    consider("--mode mini --build-batches cpu",
+             [](RunConfig& c) { c.mode = "mini", c.mini.build_batches = "cpu"; });
   if (config.mode == "mini") {
     consider("a tenth of the batch", [](RunConfig& c) { c.mini.batch_ratio /= 10, c.mini.batch_size /= 10; });
+    if (cuts_on_gpu(config))
+      consider("--build-batches cpu", [](RunConfig& c) { c.mini.build_batches = "cpu"; });
     if (!config.mini.sampled_eval)
       consider("--sampled-eval", [](RunConfig& c) { c.mini.sampled_eval = true; });
   }

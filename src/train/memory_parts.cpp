@@ -19,7 +19,8 @@ std::int64_t MemoryParts::adjacency(bool transposes) const {
     const layout::Roles roles = layout::roles_of(layer);
     const Index rows = info_.vertices / grid_.size(roles.r), cols = info_.vertices / grid_.size(roles.k);
     const std::int64_t tile = entry * entries() / (grid_.size(roles.r) * grid_.size(roles.k));
-    const bool backward = transposes && (layer > 0 || spec_.layers() > 3 || !spec_.cached());
+    const bool again = spec_.layers() > (one_rank() ? 1 : 3);  // a layer above has the same tile
+    const bool backward = transposes && (layer > 0 || again || !spec_.cached());
     total += tile + 8 * rows + (shared || !backward ? 0 : tile + 8 * cols) + 2 * kFloat * (rows + cols);
   }
   return total;
@@ -122,16 +123,27 @@ std::int64_t MemoryParts::tiles(Index rows, bool backward) const {
   return bytes;
 }
 
-std::int64_t MemoryParts::upload(Index rows, bool backward) const {
+std::int64_t MemoryParts::upload(Index rows) const {
   constexpr std::int64_t kOfARow = 8 + 4 + 4 + 4 + 4 + 1;  // position, weight, diagonal, row, label, use
   const std::int64_t sums = config_.mini.estimator == "self-normalised" ? kFloat : 0;
-  return tiles(rows, backward) + (rows * (kOfARow + sums) + targets(rows)) * 5 / 4;
+  return (rows * (kOfARow + sums) + targets(rows)) * 5 / 4;
+}
+
+std::int64_t MemoryParts::drawn(Index rows) const {
+  const Index slabs = one_rank() ? 1 : 2;
+  return 16 * slabs * widest_slab(rows);
+}
+
+std::int64_t MemoryParts::cutter(Index rows) const {
+  constexpr std::int64_t kLongRow = 2048;
+  const Index tile = entries() / (grid_.tensor_ranks() / std::max({grid_.gx, grid_.gy, grid_.gz})),
+              long_rows = std::min(tile / kLongRow, widest_slab(rows));
+  return widest_slab(rows_) * 17 / 4 + 20 * widest_slab(rows) + drawn(rows) + 68 * long_rows;
 }
 
 std::int64_t MemoryParts::scratch(Index rows) const {
   const Index threads = config_.mini.sampler_threads;
-  const Index slab = rows * grid_.tensor_ranks() / std::min({grid_.gx, grid_.gy, grid_.gz});
-  return 8 * slab * threads + 10 * batch_entries(0) * (threads - 1) / threads;
+  return 8 * widest_slab(rows) * threads + 10 * batch_entries(0) * (threads - 1) / threads;
 }
 
 }  // namespace opx::train::detail

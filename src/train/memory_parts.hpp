@@ -69,10 +69,16 @@ class MemoryParts {
   [[nodiscard]] std::int64_t slot(Index rows, bool backward) const {
     return kFloat * rows * constant_columns() + targets(rows) + tiles(rows, backward);
   }
-  /// One sub-batch on its way to a GPU, without rows of the constant matrices. An upload that has to grow
-  /// takes a quarter more.
-  [[nodiscard]] std::int64_t upload(Index rows, bool backward) const;
-  /// Of the builder: counts of a transpose, and what threads but the first cut.
+  /// Of one sub-batch what goes to a GPU beside its tiles and rows of the constant matrices. An upload that
+  /// has to grow takes a quarter more.
+  [[nodiscard]] std::int64_t upload(Index rows) const;
+  /// Of a sub-batch, in Buffers: tiles.
+  [[nodiscard]] std::int64_t tiles(Index rows, bool backward) const;
+  /// Of a cutter on a GPU (sampling/gpu/): the map of the columns of its widest tile, what it knows of those
+  /// of a sub-batch, long rows, and what was drawn, which alone goes through page-locked memory.
+  [[nodiscard]] std::int64_t cutter(Index rows) const;
+  [[nodiscard]] std::int64_t drawn(Index rows) const;
+  /// Of the builder on the CPU: counts of a transpose, and what threads but the first cut.
   [[nodiscard]] std::int64_t scratch(Index rows) const;
   /// Entries of the largest tile, self loops included.
   [[nodiscard]] Index entries() const {
@@ -87,8 +93,11 @@ class MemoryParts {
   /// Share of the vertices in a sub-batch.
   [[nodiscard]] double ratio() const;
   [[nodiscard]] std::int64_t batch_entries(Index layer) const;
-  /// Of a sub-batch, in Buffers: tiles, and what its several labels take.
-  [[nodiscard]] std::int64_t tiles(Index rows, bool backward) const;
+  /// Of `rows` rows a block.
+  [[nodiscard]] Index widest_slab(Index rows) const {
+    return rows * grid_.tensor_ranks() / std::min({grid_.gx, grid_.gy, grid_.gz});
+  }
+  /// What the several labels of a sub-batch take.
   [[nodiscard]] std::int64_t targets(Index rows) const {
     return info_.task == graph::Task::kMultiLabel ? kFloat * rows * spec_.widths.back() : 0;
   }

@@ -45,7 +45,7 @@ MiniTrainer::MiniTrainer(device::Context& context, parallel::ProcessGrid& grid, 
   check();
   if (config_.cuda_graph == "on") graph_ = StepGraph::make(context_, grid_.world());
   if (graph_ && grid_.grid().tensor_ranks() > 1) config_.mini.all_rows = true;
-  make_source(load(shard_options(config_, false), true, &host_shard_));
+  make_source(load(resident_options(), true, &host_shard_));
 }
 
 MiniTrainer::~MiniTrainer() = default;
@@ -57,6 +57,15 @@ void MiniTrainer::check() const {
       "in a step; use mode full");
   OPX_REQUIRE(config_.scheme == "scatter", InvalidArgument,
               "scheme '{}' does not serve mini-batches; use scheme 'scatter'", config_.scheme);
+  OPX_REQUIRE(config_.mini.build_batches != "gpu" || context_.on_gpu(), InvalidArgument,
+              "build_batches gpu cuts sub-batches on a GPU, and this run is on the CPU");
+}
+
+parallel::ShardOptions MiniTrainer::resident_options() const {
+  parallel::ShardOptions options = shard_options(config_, cuts_there());
+  const sampling::BatchOptions batch = batch_options();
+  options.first_backward_layer = std::max(batch.first_layer, batch.first_backward_layer);
+  return options;
 }
 
 sampling::BatchOptions MiniTrainer::batch_options() const {
@@ -88,11 +97,18 @@ void MiniTrainer::make_source(tensor::Matrix<float>&& features) {
                   .accumulate = config_.mini.accumulate,
                   .per_step = per_step_};
   const int ranks = config_.mini.sampler == "saint-walk" ? ranks_of_machine(grid_.world()) : 1;
-  SampleData data{host_shard_, store_, data_, use_[0], ranks, context_.on_gpu() ? &context_ : nullptr};
-  data.host_input = spec_.host_input && context_.on_gpu();
-  data.fixed_shape = graph_ != nullptr;
+  const SampleData data{.shard = cuts_there() ? shard_ : host_shard_,
+                        .store = store_,
+                        .vertices = data_,
+                        .use = use_[0],
+                        .ranks_here = ranks,
+                        .gpu = context_.on_gpu() ? &context_ : nullptr,
+                        .host_input = spec_.host_input && context_.on_gpu(),
+                        .fixed_shape = graph_ != nullptr,
+                        .shard_there = cuts_there()};
   comm::agree(grid_.world(), [&] {
     require_weights_that_add();
+    if (cuts_there()) host_shard_ = {};
     source_ = std::make_unique<BatchSource>(data, config_, batch_options(), turn);
     OPX_REQUIRE(per_step_ <= batches(), InvalidArgument,
                 "{} replicas with {} sub-batches each take {} sub-batches a step, but an epoch has only {}",
@@ -136,9 +152,9 @@ void MiniTrainer::log_start() {
   const double ratio = sampler_options(config_, info.vertices).ratio;
   const double degree =
       static_cast<double>(info.edges - info.self_loops) / static_cast<double>(info.vertices);
-  context_.logger().info("{} sub-batches an epoch, {} a step, {} steps an epoch; sampler {}, estimator {}",
+  context_.logger().info("{} sub-batches an epoch, {} a step, {} steps an epoch; sampler {}, estimator {}{}",
                          batches(), per_step_, steps_per_epoch(), config_.mini.sampler,
-                         config_.mini.estimator);
+                         config_.mini.estimator, cuts_there() ? "; cut on the GPU" : "");
   if (ratio < 1 && batches() == 1 && sampler().most_block_rows() >= shard_.block_rows)
     context_.logger().warning(
         "a batch ratio of {:.4g} is nearest to one sub-batch an epoch: every batch is the full graph of {} "

@@ -22,7 +22,7 @@ namespace opx::train {
 
 class MiniTrainer final : public TrainerBase {
  public:
-  /// Loads this rank's part of `store` (no transposes) and builds sampler and networks. Collective over the
+  /// Loads this rank's part of `store` and builds sampler and networks. Collective over the
   /// grid; errors are agreed on. Throws InvalidArgument as Trainer does, and for learned features, the
   /// all-reduce scheme, more sub-batches a step than an epoch has, and what the sampler refuses.
   MiniTrainer(device::Context& context, parallel::ProcessGrid& grid, const graph::Store& store,
@@ -63,7 +63,6 @@ class MiniTrainer final : public TrainerBase {
   void check() const;
   void make_source(tensor::Matrix<float>&& features);
   void require_weights_that_add() const;
-  [[nodiscard]] SampleData sample_data() const;
   [[nodiscard]] sampling::BatchOptions batch_options() const;
   [[nodiscard]] Sample take(sampling::Ticket ticket);
   void run_sub_batch(const Sample& sample, bool first, bool last, Sums& sums);
@@ -71,6 +70,10 @@ class MiniTrainer final : public TrainerBase {
   void begin_fixed_step(int epoch, Range numbers, Index sub_batches, bool stop);
   void compute_fixed(Sums sums, Index sub_batches);
   [[nodiscard]] bool follow_shape();
+  /// Whether tiles of sub-batches are cut on the GPU, out of shard_.
+  [[nodiscard]] bool cuts_there() const { return context_.on_gpu() && cuts_on_gpu(config_); }
+  /// What the whole graph is loaded with: transposes where those of sub-batches are cut out of them.
+  [[nodiscard]] parallel::ShardOptions resident_options() const;
   void accumulate(Range range, bool first, bool last);
   double loss_of(const Sample& sample, tensor::MatrixView<float> logits);
   void count(const Sample& sample, sampling::Ticket ticket);
@@ -86,7 +89,7 @@ class MiniTrainer final : public TrainerBase {
   void log_start();
 
   Index per_step_;
-  layout::GraphShard host_shard_;  ///< what sub-batches are cut from
+  layout::GraphShard host_shard_;  ///< what the CPU cuts sub-batches from
   double scale_ = 1;               ///< of the gradients, constant: about one over the labelled rows of a step
   std::unique_ptr<BatchNetwork> network_;
   std::unique_ptr<BatchSource> source_;

@@ -173,6 +173,11 @@ bool gives_loss_rows(const RunConfig& config, const graph::StoreInfo& info) noex
          2 * info.train <= info.vertices;
 }
 
+bool cuts_on_gpu(const RunConfig& config) noexcept {
+  const std::string& where = config.mini.build_batches;
+  return where == "gpu" || (where == "auto" && config.cuda_graph == "off");
+}
+
 model::ModelSpec batch_spec(model::ModelSpec spec, const layout::Grid& grid, bool loss_rows) {
   spec.few_last_rows = loss_rows && grid.tensor_ranks() == 1;
   spec.host_input = false;  // rows of a batch come with the rest of it

@@ -70,6 +70,9 @@ class FullNetwork : public Network {
 /// Whether the last layer of mini-batches gives the rows alone that a loss reads: models of several layers,
 /// where at most half of the vertices train (else it costs more to cut their tile than it saves).
 [[nodiscard]] bool gives_loss_rows(const RunConfig& config, const graph::StoreInfo& info) noexcept;
+/// Whether a run on a GPU cuts the tiles of its sub-batches there: what build_batches says, and `auto` but
+/// where steps are captured as graphs, which launch again on the same addresses.
+[[nodiscard]] bool cuts_on_gpu(const RunConfig& config) noexcept;
 /// What a sub-batch is trained with: where the last layer gives a few of the rows that it takes, it
 /// aggregates first on a single rank, so that its products are of few rows too. (With several ranks the wire
 /// decides, as ever.)

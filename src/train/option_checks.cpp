@@ -76,6 +76,8 @@ void validate_mini(const RunConfig& config) {
               "step; use mode full");
   OPX_REQUIRE(config.scheme == "scatter", InvalidArgument,
               "scheme '{}' does not serve mode mini; use scheme 'scatter'", config.scheme);
+  OPX_REQUIRE(mini.build_batches != "gpu" || config.cuda_graph == "off", InvalidArgument,
+              "build_batches gpu makes tiles of another size in every step: not with cuda_graph on");
 }
 
 void validate_backend(const RunConfig& config) {

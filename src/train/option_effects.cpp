@@ -62,6 +62,11 @@ constexpr std::array kRules = {
     Rule{"mini.lr_scaling", is_mini, kMini},
     Rule{"mini.pipeline_depth", is_mini, kMini},
     Rule{"mini.sampler_threads", is_mini, kMini},
+    Rule{"mini.build_batches",
+         [](const RunConfig& c) {
+           return is_mini(c) && (c.mini.build_batches == "auto" || c.device != "cpu");
+         },
+         "it is for mode mini on a GPU"},
     Rule{"mini.hub_share", [](const RunConfig& c) { return sampled_by(c, "train"); },
          "it is for sampler train of mode mini"},
     Rule{"mini.train_share", [](const RunConfig& c) { return sampled_by(c, "train"); },

@@ -68,6 +68,7 @@ const std::vector<Option>& table() {
       {"mini.lr_scaling", "--lr-scaling", kMini, "Learning rate times the sub-batches of a step, or their root (with --warmup)", OPX_FIELD(mini.lr_scaling), {"none", "linear", "sqrt"}},
       {"mini.pipeline_depth", "--pipeline-depth", kMini, "Sub-batches built ahead, beside the step; 0: none", OPX_FIELD(mini.pipeline_depth), {}, 0, 64},
       {"mini.sampler_threads", "--sampler-threads", kMini, "Threads of each rank that build sub-batches", OPX_FIELD(mini.sampler_threads), {}, 1, 1024},
+      {"mini.build_batches", "--build-batches", kMini, "Where tiles of sub-batches are cut in a run on a GPU: there, out of tiles in its memory, or by the CPU and uploaded; auto: there, but with --cuda-graph on", OPX_FIELD(mini.build_batches), {"auto", "cpu", "gpu"}},
       {"mini.hub_share", "--hub-share", kMini, "Share of a sub-batch that are hubs (sampler train)", OPX_FIELD(mini.hub_share), {}, 0, 1},
       {"mini.train_share", "--train-share", kMini, "Share of training vertices in a sub-batch that an epoch is made short for; 0: off (sampler train)", OPX_FIELD(mini.train_share), {}, 0, 1},
       {"mini.walk_length", "--walk-length", kMini, "Edges of a walk (sampler saint-walk)", OPX_FIELD(mini.walk_length), {}, 1, 1000},

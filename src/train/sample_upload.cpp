@@ -12,7 +12,7 @@ namespace opx::train {
 using device::Upload;
 using device::Uploaded;
 
-void SampleUpload::send(const Sample& s, const FixedShape* shape) {
+void SampleUpload::send(const Sample& s, const FixedShape* shape, bool tiles_there) {
   upload_.begin();
   shard_ = *s.shard;
   sample_ = s;
@@ -25,7 +25,10 @@ void SampleUpload::send(const Sample& s, const FixedShape* shape) {
     parts_.step = upload_.add(std::span<const std::uint32_t>(&step, 1));
   }
   add_rows(s);
-  add_tiles(shape);
+  if (tiles_there)
+    parts_.piece_of.fill(-1);
+  else
+    add_tiles(shape);
   if (shape != nullptr) {
     shard_.block_rows = shape->rows;
     if (shard_.loss_rows.layer >= 0) shard_.loss_rows.rows = shape->loss_rows;

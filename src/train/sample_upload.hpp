@@ -20,8 +20,8 @@ class SampleUpload {
 
   /// By the builder's thread: everything of `sample` but what is gathered on the GPU (features, aggregated),
   /// and its tiles; those may be built over when it returns. `shape`: tiles are padded to it, which covers
-  /// them, and the sample has its rows.
-  void send(const Sample& sample, const FixedShape* shape = nullptr);
+  /// them, and the sample has its rows. `tiles_there`: tiles are there already, and stay.
+  void send(const Sample& sample, const FixedShape* shape = nullptr, bool tiles_there = false);
   /// By the step: the sample in memory of the GPU, in the order of the compute stream.
   [[nodiscard]] const Sample& receive();
   /// The step has put everything that reads the sample on the compute stream.

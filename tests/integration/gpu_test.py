@@ -50,6 +50,13 @@ class Gpu(support.Case):
         self.near(same, losses, 1e-4)
         self.assertEqual(self.train("again", *MINI)[1], same)
         self.assertEqual(self.train("host_features", *MINI, "--features-on", "host")[1], same)
+        self.near(self.train("built_here", *MINI, "--build-batches", "cpu")[1], same, 1e-4)
+        self.assertEqual(self.train("depth", *MINI, "--build-batches", "gpu", "--pipeline-depth", 3)[1], same)
+        self.fails(2, "--device cuda", "info", "tiny.opx", "--build-batches", "cpu")
+        plans = [self.good("--json", "-q", "info", "tiny.opx", "--device", DEVICE, *flags).json()["gpu"]["mini"]
+                 for flags in ((), ("--build-batches", "cpu"))]
+        self.assertIn("tiles that sub-batches are cut from", plans[1]["host"])
+        self.assertNotIn("tiles that sub-batches are cut from", plans[0]["host"])
 
     def test_bench_epoch(self):
         model = ("--layers", 2, "--hidden", 8)

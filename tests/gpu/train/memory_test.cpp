@@ -101,12 +101,16 @@ TEST_F(GpuMemory, ThePlanOfMiniBatchesIsCloseToWhatIsTaken) {
                           directed = test::training_store(kVertices, false);
   const auto check = [&](const graph::Store& of, const RunConfig& config, const layout::Grid& grid) {
     comm::run_threads(grid.ranks(), {}, [&](comm::Communicator& world) {
-      const double ratio = mini_over_planned(world, grid, of, config);
-      const std::string what = name_of(config, grid) + " depth " +
-                               std::to_string(config.mini.pipeline_depth) + " features on " +
-                               config.features_on;
-      EXPECT_GT(ratio, 0.75) << what;
-      EXPECT_LT(ratio, 1.25) << what;
+      for (const char* where : {"cpu", "gpu"}) {
+        RunConfig built = config;
+        built.mini.build_batches = where;
+        const double ratio = mini_over_planned(world, grid, of, built);
+        const std::string what = name_of(config, grid) + " depth " +
+                                 std::to_string(config.mini.pipeline_depth) + " features on " +
+                                 config.features_on + ", batches by " + where;
+        EXPECT_GT(ratio, 0.75) << what;
+        EXPECT_LT(ratio, 1.25) << what;
+      }
     });
   };
   for (const char* place : {"device", "host"})
@@ -197,7 +201,7 @@ TEST(GpuMemoryPlan, RemediesTakeLessAndAreSorted) {
     }
   }
   EXPECT_TRUE(std::ranges::is_sorted(remedies, {}, &MemoryRemedy::total));
-  EXPECT_THAT(flags, testing::UnorderedElementsAre("--mode mini", "--features-on host",
+  EXPECT_THAT(flags, testing::UnorderedElementsAre("--mode mini --build-batches cpu", "--features-on host",
                                                    testing::StartsWith("--ranks ")));
 }
 

@@ -8,6 +8,7 @@
 #include <memory>
 #include <vector>
 
+#include "base/error.hpp"
 #include "comm/communicator.hpp"
 #include "comm/staged.hpp"
 #include "comm/threads/job.hpp"
@@ -90,6 +91,15 @@ void expect_close(const Curve& got, const Curve& want, const std::string& what) 
   EXPECT_EQ(got.counts.isolated_rows, want.counts.isolated_rows) << what;
 }
 
+void expect_same(const Curve& a, const Curve& b, const std::string& what) {
+  EXPECT_EQ(a.losses, b.losses) << what;
+  EXPECT_EQ(a.norms, b.norms) << what;
+  EXPECT_EQ(a.parameters, b.parameters) << what;
+  EXPECT_EQ(a.evaluation.loss, b.evaluation.loss) << what;
+  EXPECT_EQ(a.counts.sampled_degree, b.counts.sampled_degree) << what;
+  EXPECT_EQ(a.counts.isolated_rows, b.counts.isolated_rows) << what;
+}
+
 const std::vector<Scenario> kScenarios{
     {.model = "gcn", .sampler = "stratified", .norm = "batch"},
     {.model = "gcn",
@@ -112,10 +122,14 @@ TEST_F(GpuMini, OneRankHasTheLossesOfTheCpu) {
     const RunConfig config = config_of(s);
     device::Context cpu({.threads = 1});
     const Curve want = run_alone(cpu, store, config);
-    gpu().reset_counters();
-    const Curve got = run_alone(context(), store, config);
-    EXPECT_GT(gpu().counters().launches, 20 * std::ssize(want.losses)) << "the GPU did the work";
-    expect_close(got, want, s.name());
+    for (const char* where : {"cpu", "gpu"}) {
+      RunConfig there = config;
+      there.mini.build_batches = where;
+      gpu().reset_counters();
+      const Curve got = run_alone(context(), store, there);
+      EXPECT_GT(gpu().counters().launches, 20 * std::ssize(want.losses)) << "the GPU did the work";
+      expect_close(got, want, s.name() + ", batches by " + where);
+    }
   }
 }
 
@@ -141,9 +155,10 @@ TEST_F(GpuMini, NothingWaitsForTheHostInAStep) {
     const test::MemoryStore store = store_of(s);
     RunConfig config = config_of(s);
     config.epochs = 100;
-    {
+    for (const char* where : {"cpu", "gpu"}) {
+      config.mini.build_batches = where;
       MiniTrainer trainer(context(), grid, store, config);
-      expect_no_synchronisation(gpu(), trainer, "mini " + s.name());
+      expect_no_synchronisation(gpu(), trainer, "mini " + s.name() + ", batches by " + where);
     }
     config.mode = "full";
     config.mini = {};
@@ -194,14 +209,13 @@ TEST_F(GpuMini, TwoRunsAreEqualToTheBitWhateverTheDepth) {
   const Scenario& s = kScenarios[1];
   const test::MemoryStore store = store_of(s);
   RunConfig config = config_of(s);
-  const Curve a = run_alone(context(), store, config);
-  for (const int depth : {0, 1, 3}) {
-    config.mini.pipeline_depth = depth;
-    const Curve b = run_alone(context(), store, config);
-    EXPECT_EQ(a.losses, b.losses) << depth;
-    EXPECT_EQ(a.norms, b.norms) << depth;
-    EXPECT_EQ(a.parameters, b.parameters) << depth;
-    EXPECT_EQ(a.evaluation.loss, b.evaluation.loss) << depth;
+  for (const char* where : {"cpu", "gpu"}) {
+    config.mini.build_batches = where;
+    const Curve a = run_alone(context(), store, config);
+    for (const int depth : {0, 1, 3}) {
+      config.mini.pipeline_depth = depth;
+      expect_same(run_alone(context(), store, config), a, where + std::to_string(depth));
+    }
   }
 }
 
@@ -218,6 +232,53 @@ TEST_F(GpuMini, ProductsByTheVendorsLibrary) {
     expect_close(run_alone(own, store, config), want, word);
     ASSERT_EQ(::unsetenv("OPX_SPMM_GPU"), 0);
   }
+}
+
+// Transposes of tiles of all rows have another order with rows of the loss first: not where the last layer
+// alone is sampled, nor where all rows are computed.
+TEST_F(GpuMini, BatchesCutThereGiveTheBitsOfTheCpus) {
+  const auto run_by = [&](const test::MemoryStore& store, RunConfig config, const char* where) {
+    config.mini.build_batches = where;
+    return run_alone(context(), store, config);
+  };
+  for (const Scenario& s : kScenarios) {
+    const test::MemoryStore store = store_of(s);
+    RunConfig config = config_of(s);
+    config.epochs = 1;
+    config.mini.all_rows = true;
+    expect_same(run_by(store, config, "gpu"), run_by(store, config, "cpu"), s.name() + ", all rows");
+    config.mini.all_rows = false;
+    config.model.layers = 2;
+    config.model.first_aggregation = "cached";
+    expect_same(run_by(store, config, "gpu"), run_by(store, config, "cpu"), s.name() + ", two layers");
+  }
+}
+
+TEST_F(GpuMini, CuttingThereTakesNoTilesInHostMemory) {
+  const Scenario& s = kScenarios[3];  // directed: transposes of its own
+  const test::MemoryStore store = store_of(s);
+  const auto self = comm::self_communicator();
+  const auto held = [&](device::Context& own, const char* where) {
+    const auto staged = comm::staged_communicator(own, *self);
+    parallel::ProcessGrid grid(*staged, layout::Grid{});
+    RunConfig config = config_of(s);
+    config.mini.build_batches = where;
+    MiniTrainer trainer(own, grid, store, config);
+    (void)trainer.step({0, 0}, false);
+    return std::pair(own.host().memory().now(), own.memory().now());
+  };
+  device::Context a({.threads = 1, .gpu = 0}), b({.threads = 1, .gpu = 0});
+  const auto by_cpu = held(a, "cpu"), by_gpu = held(b, "gpu");
+  const auto tile = static_cast<std::size_t>(4 * store.info().edges);
+  EXPECT_GE(by_cpu.first, by_gpu.first + tile);
+  EXPECT_GE(by_gpu.second, tile);
+}
+
+TEST_F(GpuMini, RefusesToCutWhereThereIsNoGpu) {
+  RunConfig config = config_of(kScenarios[0]);
+  config.mini.build_batches = "gpu";
+  device::Context cpu({.threads = 1});
+  EXPECT_THROW(run_alone(cpu, store_of(kScenarios[0]), config), base::InvalidArgument);
 }
 
 TEST_F(GpuMini, GridsOfRanksAndReplicasOnOneGpu) {

@@ -123,6 +123,12 @@ TEST(Options, CombinationsAreChecked) {
     EXPECT_THAT([&] { validate(config); }, ThrowsMessage<base::InvalidArgument>(HasSubstr("batch_ratio is")));
   }
   config.mini.batch_ratio = RunConfig{}.mini.batch_ratio;
+  config.mini.build_batches = "gpu";
+  EXPECT_NO_THROW(validate(config));
+  config.cuda_graph = "on";
+  EXPECT_THAT([&] { validate(config); }, ThrowsMessage<base::InvalidArgument>(HasSubstr("build_batches")));
+  config.cuda_graph = "off";
+  config.mini.build_batches = "auto";
   config.scheme = "allreduce";
   EXPECT_THAT([&] { validate(config); }, ThrowsMessage<base::InvalidArgument>(HasSubstr("mode mini")));
   config.scheme = "scatter";
@@ -190,6 +196,8 @@ TEST(Options, EveryRuleOfEffect) {
       {"tf32 = true", "device = \"cpu\"", "device = \"auto\""},
       {"features_on = \"host\"", "device = \"cpu\"", ""},
       {"features_on = \"host\"", "model.features = \"learned\"", ""},
+      {"mini.build_batches = \"cpu\"", "", "mode = \"mini\""},
+      {"mini.build_batches = \"cpu\"", "mode = \"mini\"\ndevice = \"cpu\"", "mode = \"mini\""},
       {"model.hidden = 128", "model.layers = 1", "model.layers = 2"},
       {"model.norm = \"rms\"", "model.layers = 1", "model.layers = 2"},
       {"model.residual = true", "model.layers = 1", "model.layers = 2"},
