@@ -115,11 +115,13 @@ class Planner {
                        streamed = streams ? std::min(whole, kPanelElements) * (drops ? 3 : 2) : 0;
     return kFloat * (copies + streamed);
   }
-  /// Rows of the input are gathered from the GPU's own for one sub-batch at a time, or sent with each.
+  /// Rows of the input are gathered from the GPU's own for one sub-batch at a time, or sent with each. A
+  /// captured step reads copies of its sub-batches.
   void add_batches(Index rows) {
     const MiniConfig& mini = config_.mini;
+    const std::int64_t copies = config_.cuda_graph == "on" ? mini.accumulate * batch(rows, true) : 0;
     const std::int64_t input = kFloat * rows * parts_.constant_columns(), slots = mini.pipeline_depth + 1;
-    on_device("batches", slots * batch(rows, true) + (on_host() ? slots : 1) * input + cutter(rows));
+    on_device("batches", slots * batch(rows, true) + copies + (on_host() ? slots : 1) * input + cutter(rows));
     on_device("evaluation", mini.sampled_eval ? batch(rows, false) + input + cutter(rows)
                                               : kFloat * parts_.rows() * parts_.tape().evaluation());
   }
