@@ -9,6 +9,8 @@
 #include <sched.h>
 #include <unistd.h>
 
+#include "device/context.hpp"
+
 namespace opx::cli {
 
 namespace {
@@ -45,6 +47,10 @@ int threads_of_process(comm::Communicator& world) {
   const NodeCores own = of_this_process();
   std::vector<NodeCores> all(static_cast<std::size_t>(world.size()));
   world.all_gather(std::span<const NodeCores>(&own, 1), std::span<NodeCores>(all), comm::CommPurpose::kSetup);
+  if (std::ranges::all_of(own.mask, [](std::uint64_t word) { return word == 0; })) {  // not to be had
+    const auto here = std::ranges::count(all, own.node, &NodeCores::node);
+    return std::max(1, device::hardware_threads() / static_cast<int>(here));
+  }
   return threads_by_cores(all, static_cast<std::size_t>(world.rank()));
 }
 

@@ -125,8 +125,10 @@ void MiniTrainer::make_source(tensor::Matrix<float>&& features) {
   });
   network_ = std::make_unique<BatchNetwork>(context_, grid_, shard_, config_, spec_, std::move(features),
                                             kTail, sampler().most_block_rows());
-  source_->set_input(network_->features(), network_->aggregated());
-  if (evaluation_source_) evaluation_source_->set_input(network_->features(), network_->aggregated());
+  comm::agree(grid_.world(), [&] {
+    source_->set_input(network_->features(), network_->aggregated());
+    if (evaluation_source_) evaluation_source_->set_input(network_->features(), network_->aggregated());
+  });
   model::Parameters& parameters = network_->parameters();
   bucket_ = std::make_unique<parallel::GradientBucket>(context_, grid_.world(), parameters.bucket());
   if (config_.mini.accumulate > 1) accumulated_ = device::Buffer<float>(context_, parameters.count());

@@ -36,7 +36,7 @@ const std::vector<Option>& table() {
       {"resume", "--resume", kInput, "Go on from the newest checkpoint of a run directory, or from this checkpoint", OPX_FIELD(resume)},
       {"checkpoint_every", "--checkpoint-every", kInput, "Epochs between checkpoints; 0: at the end and on Ctrl-C only", OPX_FIELD(checkpoint_every), {}, 0, kMany},
       {"keep_checkpoints", "--keep-checkpoints", kInput, "Newest checkpoints that are kept", OPX_FIELD(keep_checkpoints), {}, 1, 1000000},
-      {"verify", "--verify", kInput, "Read the whole dataset and compare it with its checksums before training", OPX_FIELD(verify)},
+      {"verify", "--verify", kInput, "Read the whole dataset and compare it with its checksums before training (--timeout must cover that)", OPX_FIELD(verify)},
       {"trace", "--trace", kInput, "Write trace.json (Chrome trace, one lane per rank)", OPX_FIELD(trace)},
 
       {"ranks", "--ranks", kRanks, "Ranks, run as threads of this process; under mpirun or srun the launcher decides", OPX_FIELD(ranks), {}, 1, 65536},

@@ -3,12 +3,19 @@
 #include "comm/mpi/device_staging.hpp"
 
 #include <algorithm>
+#include <bit>
 
 namespace opx::comm::mpi {
 namespace {
 
 constexpr std::size_t kMostFree = 8;
-constexpr Index kGrain = Index{64} << 10;  // so that shares that differ by a row are one size
+constexpr std::size_t kGrain = std::size_t{64} << 10;
+
+// Shares that differ by a few rows are one size: eight sizes between a power of two and the next.
+std::size_t rounded(std::size_t bytes) {
+  const std::size_t grain = std::max(kGrain, std::bit_floor(bytes) / 8);
+  return (std::max<std::size_t>(bytes, 1) + grain - 1) / grain * grain;
+}
 
 }  // namespace
 
@@ -16,13 +23,18 @@ DeviceStaging::~DeviceStaging() {
   for (const Block& block : free_) end(block);
 }
 
+// What is on the compute stream may read the block still.
 void DeviceStaging::end(const Block& block) noexcept {
+  try {
+    settle();
+  } catch (...) {  // a lost device has said so
+  }
   device().deallocate_shareable(block.data, block.bytes);
   context_.memory().remove(block.bytes);
 }
 
 std::shared_ptr<std::byte> DeviceStaging::take(Index bytes) {
-  const auto wanted = static_cast<std::size_t>(ceil_div(std::max<Index>(bytes, 1), kGrain) * kGrain);
+  const std::size_t wanted = rounded(static_cast<std::size_t>(bytes));
   auto best = free_.end();
   for (auto it = free_.begin(); it != free_.end(); ++it)
     if (it->bytes >= wanted && (best == free_.end() || it->bytes < best->bytes)) best = it;

@@ -207,15 +207,15 @@ const Layout* find_layout(const Input& input) {
 std::string dataset_within(const std::filesystem::path& folder, const OpenOptions& options) {
   std::vector<std::filesystem::path> entries;
   std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(folder, error))
-    entries.push_back(entry.path());
+  for (std::filesystem::directory_iterator at(folder, error), end; !error && at != end; at.increment(error))
+    if (at->is_regular_file(error) || at->is_directory(error)) entries.push_back(at->path());
   std::ranges::sort(entries);
   constexpr std::size_t kMost = 64;
   if (entries.size() > kMost) entries.resize(kMost);
   for (const auto& entry : entries) {
     try {
       if (find_layout(look(entry, options)) != nullptr) return entry.string();
-    } catch (const base::Error&) {  // one that cannot be read is no suggestion
+    } catch (const std::exception&) {  // one that cannot be read is no suggestion
     }
   }
   return "";

@@ -63,7 +63,7 @@ void TileCutter::reserve(device::Buffer<T>& buffer, Index size) {
   if (size > buffer.capacity()) {
     device::gpu::Device& device = context_.gpu();
     device.order(stream(), device.compute());
-    buffer.resize(context_, 0);
+    buffer = device::Buffer<T>();  // before the new memory is taken
     buffer.resize(context_, size);
     device.order(device.compute(), stream());
   }

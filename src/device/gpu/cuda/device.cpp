@@ -120,7 +120,10 @@ Device::Device(DeviceOptions options) {
               gpus, gpus == 0 ? ": no GPU is visible to this process (driver, CUDA_VISIBLE_DEVICES?)" : "");
   impl_ = std::make_unique<Impl>(options);
 }
-Device::~Device() = default;
+// What libraries keep gives its memory back through this Device, so before its parts go.
+Device::~Device() {
+  if (impl_) impl_->libraries.clear();
+}
 
 int Device::ordinal() const noexcept { return impl_->ordinal; }
 void Device::make_current() { impl_->use(); }
